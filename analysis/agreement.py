@@ -1,0 +1,29 @@
+"""How far the personas agree, computed from their verdicts: no model is asked whether models agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Conflict(StrEnum):
+    """The options of Conflict_Level in Executive Intents."""
+
+    CONSENSUS = "None - Full Consensus"
+    MINOR = "Low - Minor Disagreement"
+    SPLIT = "Medium - Split Opinion"
+    MAJOR = "High - Major Conflict"
+
+
+def conflict(verdicts: Iterable[tuple[str, str]]) -> Conflict:
+    """The level of conflict among (stance, recommended option) pairs, one a voice; in any order.
+
+    Equal stances are never a split: they differ at most in the option. Go against stop is major, whatever the rest.
+    """
+    known = set(verdicts)
+    stances = {stance for stance, _ in known}
+    if {"go", "stop"} <= stances:
+        return Conflict.MAJOR
+    if len(stances) > 1:
+        return Conflict.SPLIT
+    return Conflict.MINOR if len(known) > 1 else Conflict.CONSENSUS

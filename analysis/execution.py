@@ -1,0 +1,107 @@
+"""Stage 7: make the tasks of an approved plan, once the time to take the approval back is over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from analysis import pages
+from analysis.answers import Plan
+from analysis.models import Execution
+from emm.jobs import Later, Never
+from notion_sync import outbox
+from notion_sync.models import Action, DataSource, InboxItem, Intent, Project, Task
+
+PROJECT_FROM = 3  # tasks
+MOST_TASKS = 100  # more is a paste gone wrong, not a plan
+TASK_NAME = 2_000  # characters; one piece of a Notion title
+NEXT_LOOK = timedelta(seconds=15)
+TAKEN_BACK = (
+    "The approval was taken back before the tasks were made, so none were. To have them made after all, set "
+    "Approval_Status to Approved and queue this execution again."
+)
+
+
+def execute(job: Execution) -> None:
+    """Promise the tasks of the settled plan and, from three tasks up, a project around them, in one transaction.
+
+    Raises Later until a poll has looked at the Action page after the time to undo, and Never, with the item held and
+    saying why, when the approval was taken back or the plan is too long.
+    """
+    _wait_for_undo(job)
+    why_not = ""
+    with transaction.atomic():
+        settlement = job.settlement
+        analysis = settlement.synthesis.analysis
+        action = Action.objects.select_for_update().get(pk=settlement.action_id)
+        plan = Plan.model_validate(settlement.final_plan)
+        why_not = _why_not(action, plan)
+        if why_not:
+            analysis.item.enter(InboxItem.State.HELD, why_not)
+        else:
+            job.finish()  # first: whoever lost the lease must not promise anything
+            assert analysis.intent is not None, "a proposal has its Intent"
+            _promise_tasks(analysis.item, analysis.intent, analysis.revision, plan)
+            analysis.item.enter(InboxItem.State.WRITING, _made(plan))
+    if why_not:
+        raise Never(why_not)
+
+
+def _wait_for_undo(job: Execution) -> None:
+    """A person takes an approval back in Notion, where only a poll sees it. Without time to undo nothing is awaited."""
+    undo_over = job.settlement.status_since + timedelta(seconds=settings.UNDO_SECONDS)
+    seen = DataSource.objects.filter(key=Action.key, polled_at__gte=undo_over).exists()
+    if settings.UNDO_SECONDS and not seen:
+        raise Later(NEXT_LOOK, "Waits for the poll that shows whether the approval was taken back.")
+
+
+def _why_not(action: Action, plan: Plan) -> str:
+    """Why the plan must not be carried out, or nothing."""
+    if action.in_trash or action.approval_status != "Approved":
+        return TAKEN_BACK
+    if len(plan.tasks) > MOST_TASKS:
+        return f"The approved plan has {len(plan.tasks)} tasks; at most {MOST_TASKS} are made at once. None were made."
+    return ""
+
+
+def _promise_tasks(item: InboxItem, intent: Intent, revision: int, plan: Plan) -> None:
+    """One creation a task, and before them the project: relations are written on the task's side only."""
+    shared: dict[str, Any] = {"Source Intent": [outbox.ref(intent)]}
+    if intent.values.get("Area"):
+        shared["Area"] = intent.values["Area"]
+    belongs: dict[str, Any] = {}
+    if len(plan.tasks) >= PROJECT_FROM:
+        project = outbox.create_page(
+            Project,
+            outbox.emm_id_for(str(item.page_id), "project", revision),
+            {
+                "Name": pages.shorten(intent.title, TASK_NAME),
+                "Status": "Planning",
+                "Context": pages.project_context(plan),
+                **shared,
+            },
+            purpose="make the project",
+            item=item,
+        )
+        belongs = {"Projects": [outbox.ref(project)]}
+    priority = intent.values.get("Priority") or pages.priority(intent.values.get("Projected_Impact"))
+    for ordinal, name in enumerate(plan.tasks, start=1):
+        outbox.create_page(
+            Task,
+            outbox.emm_id_for(str(item.page_id), "task", revision, ordinal),
+            {"Name": pages.shorten(name, TASK_NAME), "Priority": priority, "Auto Generated": True, **shared, **belongs},
+            purpose=f"make task {ordinal} of {len(plan.tasks)}",
+            item=item,
+        )
+
+
+def _made(plan: Plan) -> str:
+    if not plan.tasks:
+        return "Approved. The plan names no tasks, so none are made."
+    if len(plan.tasks) == 1:
+        return "Approved. Its task is being made."
+    project = " and their project" if len(plan.tasks) >= PROJECT_FROM else ""
+    return f"Approved. {len(plan.tasks)} tasks{project} are being made."

@@ -1,0 +1,72 @@
+"""What a person decided, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from analysis.models.thinking import Synthesis
+from emm.jobs import Job
+from notion_sync.models import Action
+
+
+class Settlement(Job):
+    """The reading of one decision on one Action page, once, after the minute of the person's edit has closed."""
+
+    stage = "settle"
+
+    class Decision(models.TextChoices):
+        APPROVED = "Approved", "approved"
+        REJECTED = "Rejected", "rejected"
+        NEEDS_REVISION = "Needs_Revision", "needs revision"
+
+    action = models.OneToOneField(Action, on_delete=models.PROTECT, related_name="settlement")
+    synthesis = models.OneToOneField(Synthesis, on_delete=models.PROTECT, related_name="settlement")
+    decision = models.CharField(max_length=16, choices=Decision.choices, blank=True)
+    rejection_reason = models.CharField(max_length=40, blank=True)
+    note = models.TextField(blank=True, help_text="The person's User_Notes.")
+    final_plan = models.JSONField(null=True, blank=True, help_text="The Plan as the person left it.")
+    changes = models.JSONField(default=list, blank=True, help_text="What the person changed, in words.")
+    acceptance_rate = models.FloatField(
+        null=True, blank=True, help_text="A fraction; empty for a request for revision."
+    )
+    persona_rates = models.JSONField(default=dict, blank=True, help_text="Persona to the rate of its own advice.")
+    closest = models.CharField(
+        max_length=12, blank=True, help_text="Whose advice the final plan is closest to, or synthesis."
+    )
+
+    class Meta(Job.Meta):
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(acceptance_rate__isnull=True) | Q(acceptance_rate__gte=0, acceptance_rate__lte=1),
+                name="settlement_rate_is_fraction",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"settlement of {self.action}"
+
+    @property
+    def item_id(self) -> Any:
+        return self.synthesis.item_id
+
+
+class Execution(Job):
+    """The making of the tasks of an approved plan, due when the time to undo the approval is over."""
+
+    stage = "execute"
+
+    settlement = models.OneToOneField(Settlement, on_delete=models.PROTECT, related_name="execution")
+
+    class Meta(Job.Meta):
+        pass
+
+    def __str__(self) -> str:
+        return f"execution of {self.settlement.action}"
+
+    @property
+    def item_id(self) -> Any:
+        return self.settlement.item_id

@@ -1,0 +1,42 @@
+"""What people read of an analysis: the properties and the bodies of its pages. Pure: no queries, no network."""
+
+from analysis.pages.bodies import action_page, intent_page, training_page
+from analysis.pages.plan import option_text, plan_from_values, plan_of, plan_values, resources_text, shorten
+from analysis.pages.values import (
+    SYSTEM,
+    YOU,
+    Voice,
+    action_values,
+    changes_text,
+    day,
+    decision_text,
+    intent_values,
+    log_values,
+    priority,
+    project_context,
+    training_values,
+)
+
+__all__ = [
+    "SYSTEM",
+    "YOU",
+    "Voice",
+    "action_page",
+    "action_values",
+    "changes_text",
+    "day",
+    "decision_text",
+    "intent_page",
+    "intent_values",
+    "log_values",
+    "option_text",
+    "plan_from_values",
+    "plan_of",
+    "plan_values",
+    "priority",
+    "project_context",
+    "resources_text",
+    "shorten",
+    "training_page",
+    "training_values",
+]

@@ -1,0 +1,259 @@
+"""The bodies of the pages that an analysis makes: what a person reads before and after deciding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from analysis.agreement import Conflict
+from analysis.answers import Option, Persona, PerspectiveAnswer, Plan, SynthesisAnswer
+from analysis.pages.plan import shorten
+from analysis.pages.values import LISTED_CHANGES, Voice
+from analysis.personas import CHARACTERS
+from notion_sync.document import (
+    Block,
+    Bullet,
+    Callout,
+    Document,
+    Heading,
+    Numbered,
+    Paragraph,
+    Quote,
+    Span,
+    Table,
+    Text,
+    Todo,
+    Toggle,
+)
+
+PLANS_BYTES = 330_000  # of a page's two plans as JSON; one request carries 450,000 with all that goes around them
+SHORT = 5_000  # characters of each text of a person, where that is not enough
+
+AGREEMENT = {
+    Conflict.CONSENSUS: "the personas agree",
+    Conflict.MINOR: "the personas agree on the direction and differ on the option",
+    Conflict.SPLIT: "the personas are split",
+    Conflict.MAJOR: "the personas contradict each other",
+}
+DOORS = {
+    "Two-way door": "A two-way door: you could go back within some weeks at a bearable cost.",
+    "One-way door": "A one-way door: going back would be slow, dear or impossible.",
+}
+STANCES = {"go": "go ahead", "wait": "wait", "stop": "stop"}
+
+
+def intent_page(title: str, answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Conflict) -> Document:
+    """The whole argument about one question, the decision first. `voices`: all that were asked, heard or not."""
+    return [
+        _decision(answer, voices, conflict),
+        *_question(title, answer),
+        *_options(answer),
+        *_disagreement(answer, voices, conflict),
+        *_dissent(answer, voices),
+        Heading("What each persona says"),
+        *(_voice(voice.name, voice.answer) for voice in voices if voice.answer),
+        *_missing(voices),
+        *_plan(answer),
+        *_how_to_decide(),
+    ]
+
+
+def action_page(title: str, revision: int, analysis: Document = ()) -> Document:
+    """What to do on an Action page. `analysis`: the argument of a later revision; the Intent has the first."""
+    if not analysis:
+        where = f'The whole argument about "{title}" is on the page under Intent, above.'
+        return [*_how_to_decide(), Paragraph(where)]
+    return [
+        Callout(
+            f"This is revision {revision}. The page under Intent shows the first argument; this one replaces it.", "🔁"
+        ),
+        *analysis,
+    ]
+
+
+def training_page(
+    proposed: Plan, final: Plan, changes: Sequence[str], persona_rates: Mapping[str, float], note: str = ""
+) -> Document:
+    """What a person made of a plan: the changes, each persona's rate, and both plans whole.
+
+    A final plan that is too long for one page is shortened field by field, each with a mark and its real length.
+    """
+    texts = json.dumps([proposed.model_dump(), final.model_dump(), note], ensure_ascii=False)
+    if len(texts.encode()) > PLANS_BYTES:
+        final, note = _shortened(final), shorten(note, SHORT)
+    more = len(changes) - LISTED_CHANGES
+    return [
+        Heading("What was changed"),
+        *(Bullet(change) for change in changes[:LISTED_CHANGES]),
+        *([Paragraph(f"… and {more:,} more changes")] if more > 0 else []),
+        *([] if changes else [Paragraph("Nothing.")]),
+        *([Quote(note)] if note else []),
+        *_rates(persona_rates),
+        *_whole_plan("The plan as proposed", proposed),
+        *_whole_plan("The plan as decided", final),
+    ]
+
+
+def _decision(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Conflict) -> Block:
+    heard = sum(voice.answer is not None for voice in voices)
+    agreement = AGREEMENT[conflict] if heard > 1 else "only one persona was heard"
+    return Callout(
+        [
+            Span(f"Recommended: {_named(_recommended(answer))}", bold=True),
+            f"\n{answer.decision}\n",
+            Span(f"Confidence {answer.confidence:.0%}, {_sure(answer.confidence)}; {agreement}.", italic=True),
+        ],
+        "🧭",
+        "blue_background",
+    )
+
+
+def _question(title: str, answer: SynthesisAnswer) -> list[Block]:
+    return [Heading("What to decide"), Paragraph([Span(title, bold=True), f"\n{DOORS[answer.reversibility]}"])]
+
+
+def _options(answer: SynthesisAnswer) -> list[Block]:
+    header = ["Option", "Risk", "Impact", "For", "Against"]
+    return [
+        Heading("The options side by side"),
+        Table(header, [_row(option, option.label == answer.recommended) for option in answer.options]),
+        *(Bullet([Span(_named(option), bold=True), f"\n{option.description}"]) for option in answer.options),
+    ]
+
+
+def _row(option: Option, recommended: bool) -> list[Text]:
+    mark = "⭐ " if recommended else ""
+    return [
+        Span(f"{mark}{_named(option)}", bold=recommended),
+        f"{option.risk}/5",
+        f"{option.impact}/10",
+        _listed(option.pros),
+        _listed(option.cons),
+    ]
+
+
+def _disagreement(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Conflict) -> list[Block]:
+    heard = [(voice.name, voice.answer) for voice in voices if voice.answer]
+    return [
+        Heading("Where the personas disagree"),
+        Table(
+            ["Persona", "Says", "Recommends", "Confidence"],
+            [[name, STANCES[said.stance], said.recommended, f"{said.confidence:.0%}"] for name, said in heard],
+        ),
+        *(Bullet([Span(point.topic, bold=True), f": {point.positions}"]) for point in answer.conflicts),
+        *([] if answer.conflicts else [Paragraph(f"No point of conflict was named: {conflict.value}.")]),
+    ]
+
+
+def _dissent(answer: SynthesisAnswer, voices: Sequence[Voice]) -> list[Block]:
+    """The case against, and word for word whoever recommends something else."""
+    others = [
+        (voice.name, voice.answer)
+        for voice in voices
+        if voice.answer and voice.answer.recommended != answer.recommended
+    ]
+    found: list[Block] = [Heading("The dissent")]
+    if answer.dissent:
+        found.append(Paragraph([Span("The strongest case against: ", bold=True), answer.dissent]))
+    for name, said in others:
+        found.append(Quote([said.rationale, Span(f"\n{name}, who recommends {said.recommended}", italic=True)]))
+    if not others:
+        found.append(Paragraph("No persona that was heard recommends another option."))
+    return found
+
+
+def _voice(name: str, said: PerspectiveAnswer) -> Block:
+    recommended = next(option for option in said.options if option.label == said.recommended)
+    return Toggle(
+        [Span(name, bold=True), f": {STANCES[said.stance]}, {_named(recommended)}, {said.confidence:.0%} sure"],
+        [
+            Paragraph(said.rationale),
+            *(Bullet([Span("Assumes: ", italic=True), assumption]) for assumption in said.assumptions),
+            Paragraph([Span("Would change its mind: ", bold=True), said.would_change_my_mind]),
+        ],
+    )
+
+
+def _missing(voices: Sequence[Voice]) -> list[Block]:
+    return [
+        Callout(f"{voice.name} was not heard. {voice.missing}".strip(), "⚠️", "yellow_background")
+        for voice in voices
+        if voice.answer is None
+    ]
+
+
+def _plan(answer: SynthesisAnswer) -> list[Block]:
+    return [
+        Heading("What could go wrong"),
+        Paragraph(answer.risk_assessment),
+        Paragraph(Span("Suppose it failed within a year. This would be why:", italic=True)),
+        *(Bullet(cause) for cause in answer.premortem),
+        Heading("Next steps"),
+        *(Todo(task) for task in answer.tasks),
+        Heading("The cheapest next test"),
+        Paragraph(answer.next_test),
+        Heading("How you will know that it worked"),
+        *(Bullet(criterion) for criterion in answer.success_criteria),
+    ]
+
+
+def _how_to_decide() -> list[Block]:
+    return [
+        Heading("How to decide"),
+        Numbered("In Action Pipes, change the plan until it is yours: the option, the texts, the tasks (one a line)."),
+        Numbered("Set Approval_Status there. What happens then:"),
+        Bullet("Approved: after a short time the tasks are made and, from three tasks up, a project around them."),
+        Bullet("Rejected: nothing is made. Rejection_Reason tells us why."),
+        Bullet("Needs_Revision: the personas argue again, with what you write in User_Notes, and propose anew."),
+        Paragraph("Changed your mind at once? Set Approval_Status back to Pending before the tasks are made."),
+        Paragraph("What you changed is measured and kept, so that the next proposals come closer to what you want."),
+    ]
+
+
+def _shortened(plan: Plan) -> Plan:
+    return Plan(
+        recommended_option=plan.recommended_option,
+        scenario_options=shorten(plan.scenario_options, SHORT),
+        risk_assessment=shorten(plan.risk_assessment, SHORT),
+        required_resources=shorten(plan.required_resources, SHORT),
+        tasks=[shorten("\n".join(plan.tasks), SHORT)],
+    )
+
+
+def _rates(persona_rates: Mapping[str, float]) -> list[Block]:
+    rows = [[CHARACTERS[Persona(name)].name, f"{rate:.0%}"] for name, rate in persona_rates.items()]
+    return [Heading("How close each persona came"), Table(["Persona", "Rate"], rows)] if rows else []
+
+
+def _whole_plan(name: str, plan: Plan) -> list[Block]:
+    fields = {
+        "Recommended option": plan.recommended_option,
+        "Scenario options": plan.scenario_options,
+        "Risk assessment": plan.risk_assessment,
+        "Required resources": plan.required_resources,
+        "Tasks": "\n".join(plan.tasks),
+    }
+    return [
+        Heading(name),
+        *(Paragraph([Span(field, bold=True), f"\n{text or '(empty)'}"]) for field, text in fields.items()),
+    ]
+
+
+def _recommended(answer: SynthesisAnswer) -> Option:
+    return next(option for option in answer.options if option.label == answer.recommended)
+
+
+def _named(option: Option) -> str:
+    return f"{option.label}, {option.name}"
+
+
+def _listed(points: Sequence[str]) -> str:
+    return "\n".join(f"• {point}" for point in points)
+
+
+def _sure(confidence: float) -> str:
+    """A fraction in words."""
+    for least, words in ((0.85, "almost sure"), (0.65, "likely"), (0.45, "about even")):
+        if confidence >= least:
+            return words
+    return "more doubt than trust"

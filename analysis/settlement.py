@@ -1,0 +1,191 @@
+"""Stage 6: read a person's decision once, measure what they changed, and promise what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from analysis import acceptance, dialectic, pages
+from analysis.acceptance import Comparison
+from analysis.answers import Persona, PerspectiveAnswer, Plan
+from analysis.models import Analysis, Execution, Perspective, Settlement
+from emm.jobs import Job
+from notion_sync import outbox
+from notion_sync.document import blocks
+from notion_sync.models import Action, DataSource, InboxItem, LogEntry, TrainingExample
+
+Decision = Settlement.Decision
+
+# Notion floors the time of an edit to its minute: only a poll that began after that minute has seen the whole edit.
+MINUTE = timedelta(minutes=1)
+STORED = (
+    "decision", "rejection_reason", "note", "final_plan", "changes", "acceptance_rate", "persona_rates", "closest",
+)  # fmt: skip
+INTENT_STATUS = {Decision.APPROVED: "Approved", Decision.REJECTED: "Rejected", Decision.NEEDS_REVISION: "In_Analysis"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One decision: what was proposed, what the person left of it, and the difference. `at`: the minute of the edit."""
+
+    decision: str
+    reason: str
+    note: str
+    at: datetime
+    proposed: Plan
+    final: Plan
+    comparison: Comparison
+    persona_rates: dict[str, float]
+    closest: str
+
+
+def decided() -> QuerySet[Action]:
+    """Proposals that carry a person's decision and have not been settled."""
+    return Action.objects.filter(
+        approval_status__in=Decision.values,
+        in_trash=False,
+        settlement=None,
+        analysis__synthesis__status=Job.Status.DONE,
+    )
+
+
+def open_settlements() -> None:
+    """Open the settlement of every decision whose minute had closed when the last finished poll began."""
+    source = DataSource.objects.exclude(polled_at=None).filter(key=Action.key).first()
+    if source is None or source.polled_at is None:
+        return
+    seen_whole = decided().filter(last_edited_time__lte=source.polled_at - MINUTE).select_related("analysis__synthesis")
+    rows = [Settlement(action=action, synthesis=action.analysis.synthesis) for action in seen_whole]
+    Settlement.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def settle(job: Settlement) -> None:
+    """Store what the person decided and changed, and promise its pages, in one transaction.
+
+    A decision that was taken back before it was read leaves no settlement: the next one opens its own.
+    """
+    with transaction.atomic():
+        job.finish()  # first: whoever lost the lease must not promise anything
+        action = Action.objects.select_for_update().get(pk=job.action_id)
+        if action.in_trash or action.approval_status not in Decision.values:
+            job.delete()
+            return
+        analysis = job.synthesis.analysis
+        reading = read(action, analysis)
+        _store(job, reading)
+        _promise_pages(action, analysis, reading)
+        _follow(job, analysis, reading)
+
+
+def read(action: Action, analysis: Analysis) -> Reading:
+    """The decision on an Action page beside the plan that was proposed there. Only an approval rates the personas."""
+    decision, values = action.approval_status, action.values
+    proposed = Plan.model_validate(analysis.synthesis.plan)
+    final = pages.plan_from_values(values)
+    answers = last_words(analysis)
+    rates: dict[str, float] = {}
+    closest = ""
+    if decision == Decision.APPROVED:
+        rates = {name: acceptance.persona_rate(final, answer) for name, answer in answers.items()}
+        closest = acceptance.closest(final, proposed, answers)
+    return Reading(
+        decision=decision,
+        reason=(values.get("Rejection_Reason") or "") if decision == Decision.REJECTED else "",
+        note=values.get("User_Notes") or "",
+        at=action.last_edited_time or analysis.synthesis.status_since,
+        proposed=proposed,
+        final=final,
+        comparison=acceptance.compare(proposed, final, decision),
+        persona_rates=rates,
+        closest=closest,
+    )
+
+
+def last_words(analysis: Analysis) -> dict[str, PerspectiveAnswer]:
+    """Persona to what it argued in its last round; a voice that failed is missing."""
+    done = Perspective.objects.filter(analysis=analysis, status=Job.Status.DONE).order_by("round")
+    words = {row.persona: PerspectiveAnswer.model_validate(row.answer) for row in done}
+    return {persona.value: words[persona.value] for persona in Persona if persona.value in words}
+
+
+def _store(job: Settlement, reading: Reading) -> None:
+    job.decision = reading.decision
+    job.rejection_reason = reading.reason
+    job.note = reading.note
+    job.final_plan = reading.final.model_dump()
+    job.changes = reading.comparison.changes
+    job.acceptance_rate = reading.comparison.rate
+    job.persona_rates = reading.persona_rates
+    job.closest = reading.closest
+    job.save(update_fields=STORED)
+
+
+def _promise_pages(action: Action, analysis: Analysis, reading: Reading) -> None:
+    """Four writes: the training example, the Action page, the Intent and the log."""
+    item, intent = analysis.item, analysis.intent
+    assert intent is not None, "a proposal has its Intent"
+    rate, changes = reading.comparison.rate, reading.comparison.changes
+    in_words = pages.decision_text(reading.decision, reading.final, changes, reading.reason, reading.note)
+    body = pages.training_page(reading.proposed, reading.final, changes, reading.persona_rates, reading.note)
+    outbox.create_page(
+        TrainingExample,
+        outbox.emm_id_for(str(item.page_id), "training", analysis.revision),
+        pages.training_values(
+            f"{reading.decision}: {intent.title}",
+            reading.decision,
+            reading.at,
+            rate=rate,
+            changes=changes,
+            closest=reading.closest,
+            intent=outbox.ref(intent),
+        ),
+        purpose="keep what the person changed",
+        item=item,
+        children=blocks(body),
+    )
+    settled = {"Diff_Logged": True}
+    rated = {} if rate is None else {"Acceptance_Rate": rate}
+    approved = {"Approved_Date": pages.day(reading.at)} if reading.decision == Decision.APPROVED else {}
+    outbox.update_page(action, {**settled, **rated, **approved}, purpose="close the proposal", item=item)
+    outbox.update_page(
+        intent,
+        {"Status": INTENT_STATUS[Decision(reading.decision)], "Decision_Made": in_words},
+        purpose="write the decision down",
+        item=item,
+    )
+    outbox.create_page(
+        LogEntry,
+        outbox.emm_id_for(str(item.page_id), "decision", analysis.revision),
+        pages.log_values(
+            f"{reading.decision}: {intent.title}",
+            in_words,
+            pages.YOU,
+            reading.at,
+            intent=outbox.ref(intent),
+            inbox=outbox.ref(item),
+        ),
+        purpose="log the decision",
+        item=item,
+    )
+
+
+def _follow(job: Settlement, analysis: Analysis, reading: Reading) -> None:
+    """What comes next: the making of the tasks, nothing more, or the next revision."""
+    item = analysis.item
+    if reading.decision == Decision.APPROVED:
+        Execution.objects.create(settlement=job, due_at=Now() + timedelta(seconds=settings.UNDO_SECONDS))
+        item.enter(
+            InboxItem.State.DECIDED,
+            f"Approved. The tasks are made {settings.UNDO_SECONDS} seconds later, unless the approval is taken back.",
+        )
+    elif reading.decision == Decision.REJECTED:
+        # Nothing is made, so only the pages above remain to be written.
+        item.enter(InboxItem.State.WRITING, f"Rejected: {reading.reason}." if reading.reason else "Rejected.")
+    else:
+        dialectic.open_revision(analysis, reading.note)
+        item.enter(InboxItem.State.ANALYSING, "A person asked for a revision.")

@@ -1,0 +1,128 @@
+"""Stage 2: where an item goes. What waits is found from the mirror; one model call answers."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Now
+
+from analysis import llm, prompts, routing
+from analysis.answers import Route, TriageAnswer
+from analysis.models import Triage
+from emm.jobs import Job
+from emm.schedule import nudge
+from notion_sync.models import InboxItem, OutboxEntry
+
+State = InboxItem.State
+UNPROCESSED = ("", "Unprocessed")
+EMPTY = "The page says nothing: no title, no Content, no body. Write something and set Status to Unprocessed."
+WAYS_ON = "Choose a Triage_Destination in Notion, or say more on the page and set Status to Unprocessed."
+
+# A page that people have edited is not judged by its old text.
+_READ_SINCE_THE_EDIT = Q(in_trash=False, body_of__gte=F("last_edited_time"))
+
+# A person may choose the destination in Notion: that overrules the triage.
+CHOSEN = {
+    "Strategic (Intent)": Route.STRATEGIC,
+    "Operational (Task)": Route.OPERATIONAL,
+    "Reference (Node)": Route.REFERENCE,
+}
+
+
+def open_triages() -> None:
+    """Open the triage of every item that is ready for it, and explain on all others why there is none."""
+    for item in _untriaged():
+        with transaction.atomic():
+            _look_at(item)
+    for item in _answered_by_people():
+        with transaction.atomic():
+            _ask_again(item.triage)
+
+
+def triage(job: Triage) -> None:
+    """Ask where the item goes, and promise what follows from the answer. Raises what llm.ask raises."""
+    item = job.item
+    item.enter(State.TRIAGING)
+    prompt = prompts.served("triage")
+    answer = llm.ask(
+        purpose="triage",
+        job=job,
+        item=item,
+        system=prompt.text,
+        user=prompts.triage_user(item),
+        answer=TriageAnswer,
+        prompt_hash=prompt.hash,
+    )
+    chosen = CHOSEN.get(item.values.get("Triage_Destination") or "")
+    sure = chosen is not None or answer.confidence >= settings.TRIAGE_MIN_CONFIDENCE
+    with transaction.atomic():
+        job.finish()
+        job.answer = answer.model_dump(mode="json")
+        job.confidence = answer.confidence
+        job.route = (chosen or answer.route) if sure else ""
+        job.save(update_fields=["answer", "confidence", "route"])
+        _follow(item, job.route, answer)
+
+
+def _follow(item: InboxItem, route: str, answer: TriageAnswer) -> None:
+    match route:
+        case Route.STRATEGIC:
+            routing.argue(item, answer)
+        case Route.OPERATIONAL:
+            routing.make_task(item, answer)
+        case Route.REFERENCE:
+            routing.keep_nodes(item, answer)
+        case _:
+            guess = f"Unsure where it goes: {answer.route} with a confidence of {answer.confidence:.0%}."
+            routing.hold(item, f"{guess} {answer.reasoning} {WAYS_ON}")
+
+
+def _untriaged() -> QuerySet[InboxItem]:
+    """Items that no triage was opened for: those that wait, and those that were passed over but are ready by now."""
+    waiting = Q(state=State.WAITING) & (Q(body_of__isnull=False) | Q(in_trash=True))
+    ready = Q(state__in=(State.SKIPPED, State.HELD), status__in=UNPROCESSED) & _READ_SINCE_THE_EDIT
+    return (
+        InboxItem.objects.alias(status=_text("values__Status"))
+        .filter(waiting | ready, triage=None)
+        .exclude(body_job__status__in=(Job.Status.NEVER, Job.Status.DEAD))
+    )
+
+
+def _answered_by_people() -> QuerySet[InboxItem]:
+    """Items whose triage was unsure, and where a person has chosen the destination or reset Status since."""
+    return (
+        InboxItem.objects.alias(status=_text("values__Status"), chosen=_text("values__Triage_Destination"))
+        .filter(Q(status__in=UNPROCESSED) | Q(chosen__in=CHOSEN), _READ_SINCE_THE_EDIT, state=State.HELD)
+        .filter(triage__status=Job.Status.DONE, triage__route="")
+        .exclude(Exists(OutboxEntry.objects.unfinished().filter(item=OuterRef("pk"))))
+        .select_related("triage")
+    )
+
+
+def _text(path: str) -> Coalesce:
+    """A value of the mirror as text; one that is empty or missing as the empty text."""
+    return Coalesce(KT(path), Value(""), output_field=TextField())
+
+
+def _look_at(item: InboxItem) -> None:
+    status = item.values.get("Status") or ""
+    if item.in_trash:
+        item.enter(State.SKIPPED, "It was trashed in Notion.")
+    elif status not in UNPROCESSED:
+        why = f"Its Status was {status} when it was first seen. Set it to Unprocessed to have it triaged."
+        item.enter(State.SKIPPED, why)
+    elif item.title.strip() or prompts.text_of(item):
+        Triage.objects.bulk_create([Triage(item=item)], ignore_conflicts=True)
+        item.enter(State.WAITING)
+        nudge("triage", Triage.objects.get(item=item).pk)
+    elif item.state != State.HELD:
+        routing.hold(item, EMPTY)
+
+
+def _ask_again(triage: Triage) -> None:
+    asked = Triage.objects.filter(pk=triage.pk, status=Job.Status.DONE, route="")
+    if asked.update(status=Job.Status.WAITING, status_since=Now(), due_at=Now()):
+        triage.item.enter(State.WAITING)
+        nudge("triage", triage.pk)

@@ -1,0 +1,72 @@
+"""Secrets that a person enters in the console: encrypted at rest, never shown again. The environment wins over them."""
+
+from __future__ import annotations
+
+import os
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models, transaction
+from django.db.models.functions import Now
+
+from emm.audit import Actor, record
+from emm.jobs import Misconfigured
+
+
+class Credential(models.Model):
+    """One secret, by the name of the environment variable that it stands in for."""
+
+    name = models.CharField(
+        max_length=60,
+        unique=True,
+        validators=[
+            RegexValidator(r"^[A-Z][A-Z0-9_]*\Z", "Capital letters, digits and underscores, such as NOTION_API_KEY.")
+        ],
+        help_text="Such as NOTION_API_KEY.",
+    )
+    encrypted = models.BinaryField()
+    updated_at = models.DateTimeField(db_default=Now())
+    updated_by = models.CharField(max_length=150)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def get(name: str) -> str | None:
+    """The secret: the environment's, else the console's, else None.
+
+    Raises Misconfigured if it was encrypted under another EMM_ENCRYPTION_KEY.
+    """
+    if is_in_environment(name):
+        return os.environ[name].strip()
+    row = Credential.objects.filter(name=name).first()
+    if row is None:
+        return None
+    try:
+        return _cipher().decrypt(bytes(row.encrypted)).decode()
+    except InvalidToken:
+        raise Misconfigured(
+            f"{name} cannot be decrypted: EMM_ENCRYPTION_KEY has changed.",
+            "Enter it again in the console under Credentials.",
+        ) from None
+
+
+def store(name: str, value: str, *, by: Actor, reason: str = "") -> Credential:
+    """Keep `value` under `name`, in place of what was there."""
+    with transaction.atomic():
+        row, created = Credential.objects.update_or_create(
+            name=name,
+            defaults={"encrypted": _cipher().encrypt(value.encode()), "updated_at": Now(), "updated_by": str(by)[:150]},
+        )
+        record("credential.store" if created else "credential.replace", row, by=by, after={"name": name}, reason=reason)
+    return row
+
+
+def is_in_environment(name: str) -> bool:
+    """Whether the environment has a value of its own, which wins."""
+    return bool(os.environ.get(name, "").strip())
+
+
+def _cipher() -> Fernet:
+    return Fernet(settings.EMM_ENCRYPTION_KEY)

@@ -1,0 +1,7 @@
+from emm.audit import AuditEntry
+from emm.credentials import Credential
+from emm.heartbeat import Heartbeat
+from emm.idempotency import IdempotencyKey
+from emm.tokens import ApiToken
+
+__all__ = ["ApiToken", "AuditEntry", "Credential", "Heartbeat", "IdempotencyKey"]

@@ -1,0 +1,96 @@
+"""The stages in order: what wakes each, how long one attempt may hold a row, and which worker threads it uses.
+
+A stage is a job model and one verb. Its *sweep* runs every `period`: it opens the rows that are missing (`opens`), returns the
+rows whose worker died, and sends one message per due row. A *nudge* asks for the same at once, after the commit that left the
+work; losing it costs at most one period. Upper apps appear here only as dotted names.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import OperationalError as BrokerDown
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`model`: app label and class of the job rows. `verb`: dotted name of the function that one row is given to.
+
+    `opens`: dotted name of a function without arguments that opens the rows which the state of the world asks for; empty
+    where another stage's transaction opens them. A stage without a model only opens. `lease` is longer than the longest outside call of the verb.
+    """
+
+    name: str
+    model: str
+    verb: str
+    opens: str
+    period: timedelta
+    lease: timedelta
+    queue: str
+
+
+def _stage(name: str, model: str, verb: str, opens: str, period: float, lease: float, queue: str) -> Stage:
+    return Stage(name, model, verb, opens, timedelta(seconds=period), timedelta(seconds=lease), queue)
+
+
+OUTBOX_LEASE = settings.OUTBOX_LEASE.total_seconds()
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        _stage(
+            "poll",
+            "notion_sync.PollCycle",
+            "notion_sync.polling.poll",
+            "notion_sync.polling.open_cycles",
+            5,
+            180,
+            "sync",
+        ),
+        _stage("body", "notion_sync.BodyRead", "notion_sync.bodies.read", "", 15, 180, "sync"),
+        _stage("triage", "analysis.Triage", "analysis.triage.triage", "analysis.triage.open_triages", 15, 700, "llm"),
+        _stage("argue", "analysis.Perspective", "analysis.dialectic.argue", "", 15, 700, "llm"),
+        _stage("synthesise", "analysis.Synthesis", "analysis.dialectic.synthesise", "", 15, 700, "llm"),
+        _stage("deliver", "notion_sync.OutboxEntry", "notion_sync.outbox.deliver", "", 15, OUTBOX_LEASE, "write"),
+        _stage("advance", "", "", "analysis.progress.advance_items", 15, 60, "sync"),
+        _stage(
+            "settle",
+            "analysis.Settlement",
+            "analysis.settlement.settle",
+            "analysis.settlement.open_settlements",
+            15,
+            60,
+            "sync",
+        ),
+        _stage("execute", "analysis.Execution", "analysis.execution.execute", "", 15, 60, "sync"),
+    )
+}
+
+QUEUES = ("sync", "llm", "write")
+
+
+def nudge(name: str, pk: Any = None) -> None:
+    """Ask for stage `name` to look at row `pk` (or at all that is due) once the current transaction commits.
+
+    A broker that cannot be reached is logged and forgotten: the sweep finds the row.
+    """
+    transaction.on_commit(functools.partial(_send, name, pk), robust=True)
+
+
+def _send(name: str, pk: Any) -> None:
+    task, arguments, queue = (
+        ("emm.sweep", [name], "sync") if pk is None else ("emm.run", [name, str(pk)], STAGES[name].queue)
+    )
+    try:
+        current_app.send_task(task, args=arguments, queue=queue, retry=False)
+    except BrokerDown:
+        log.warning("nudge_lost", stage=name, pk=pk)

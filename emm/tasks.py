@@ -1,0 +1,51 @@
+"""The Celery tasks: one that looks for work, one that does it."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+from django.apps import apps
+from django.utils.module_loading import import_string
+
+from emm import heartbeat, schedule
+from emm.jobs import Job
+
+# Rows sent per sweep. More wait for the next one: the same row may be sent twice, and only one claim succeeds.
+BATCH = 100
+
+
+def job_model(stage: schedule.Stage) -> type[Job]:
+    """The job model of a stage. Raises LookupError for a name that no installed app has."""
+    model = apps.get_model(stage.model)
+    assert issubclass(model, Job)
+    return model
+
+
+@shared_task(name="emm.sweep")
+def sweep(name: str) -> None:
+    """Open, give back and send what stage `name` has to do."""
+    stage = schedule.STAGES[name]
+    if stage.opens:
+        import_string(stage.opens)()
+    if not stage.model:
+        return
+    model = job_model(stage)
+    model.reap()
+    for pk in model.objects.due().order_by("due_at").values_list("pk", flat=True)[:BATCH]:
+        run.apply_async(args=(name, str(pk)), queue=stage.queue)
+
+
+@shared_task(name="emm.run")
+def run(name: str, pk: str) -> None:
+    """Claim row `pk` of stage `name` and give it to the stage's verb. Does nothing if the row is not due."""
+    stage = schedule.STAGES[name]
+    job = job_model(stage).claim(pk)
+    if job is not None:
+        with structlog.contextvars.bound_contextvars(stage=name, job=pk, item=job.item_id):
+            job.attempt(import_string(stage.verb))
+
+
+@shared_task(name="emm.heartbeat")
+def beat(queue: str) -> None:
+    """Sent by beat to each queue, run by a worker of that queue: both live."""
+    heartbeat.note(heartbeat.BEAT, heartbeat.worker(queue))

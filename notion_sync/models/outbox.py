@@ -1,0 +1,71 @@
+"""What we owe Notion: promised in the transaction that decided it, kept by `outbox.deliver`."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from emm import schedule
+from emm.jobs import Job
+from notion_sync.models.mirrors import InboxItem
+
+
+class OutboxEntry(Job):
+    """One promised write: the creation or the change of one page, named by its EMM_ID.
+
+    A page that people made has no EMM_ID of ours: its entry is named by the uuid5 of its page id.
+    `values` and `base` hold Python values by property name (as properties.write takes and properties.canonical gives them);
+    `{"ref": EMM_ID}` inside a relation names a page that may not exist yet.
+    """
+
+    stage = "deliver"
+
+    class Kind(models.TextChoices):
+        CREATE = "create", "create"
+        UPDATE = "update", "change"
+
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    source_key = models.CharField(max_length=12, help_text="The database, by its key in workspace.DATABASES.")
+    emm_id = models.UUIDField()
+    page_id = models.UUIDField(null=True, blank=True, help_text="Known at the latest when delivered.")
+    sequence = models.PositiveIntegerField(default=0, help_text="Order among the entries of one page.")
+    item = models.ForeignKey(InboxItem, null=True, blank=True, on_delete=models.SET_NULL, related_name="outbox")
+    purpose = models.CharField(max_length=120, help_text="Why we write, in words for the console.")
+    values = models.JSONField(help_text="Property name to the value that we want there.")
+    base = models.JSONField(
+        default=dict, blank=True, help_text="Property name to the value that we knew when we promised."
+    )
+    children = models.JSONField(default=list, blank=True, help_text="Blocks of a page that is created.")
+    needs = ArrayField(models.UUIDField(), default=list, blank=True, help_text="EMM_IDs of the pages it refers to.")
+    promised_at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(
+        null=True, blank=True, help_text="Set before a request whose fate is unknown until cleared."
+    )
+    misses = models.PositiveSmallIntegerField(
+        default=0, help_text="Lookups that did not find the page after a lost answer."
+    )
+
+    class Meta(Job.Meta):
+        verbose_name_plural = "outbox entries"
+        constraints = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(fields=["emm_id"], condition=Q(kind="create"), name="outboxentry_one_creation"),
+            models.UniqueConstraint(fields=["emm_id", "sequence"], name="outboxentry_ordered"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.source_key}: {self.purpose}"
+
+    def moved(self) -> None:
+        """What waited for this delivery is due now; the item is looked at, whether it can go on or needs a person."""
+        if self.status == self.Status.DONE:
+            followers = OutboxEntry.objects.filter(
+                Q(needs__contains=[self.emm_id]) | Q(emm_id=self.emm_id), status=self.Status.WAITING, sent_at=None
+            )
+            for pk in followers.values_list("pk", flat=True):
+                schedule.nudge("deliver", pk)
+            followers.update(due_at=Now(), last_error="")
+        if self.item_id and self.status in (self.Status.DONE, self.Status.NEVER, self.Status.DEAD):
+            schedule.nudge("advance")

@@ -1,0 +1,273 @@
+"""What we owe Notion: promised in the transaction that decided it, then delivered, exactly once in effect.
+
+Notion has no idempotency keys, and a write may be saved although its answer was lost. So every page that we create carries an
+EMM_ID, a uuid5 over what the page is about, and a creation whose fate is unknown is looked up, twice and after a quarantine,
+before it is sent again. A change stores what was there and what shall be; a value that is neither is a person's edit.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from emm import schedule
+from emm.jobs import Later, Misconfigured, Never
+from notion_sync import client, properties, workspace
+from notion_sync.mirror import absorb, bot_id, complete, model_of
+from notion_sync.models import DataSource, InboxItem, Mirror, OutboxEntry
+
+LONG_WAIT = timedelta(minutes=1)  # a delivery that it waits for wakes it before
+NAMESPACE = uuid.UUID("5f0f2b53-6a51-5c0e-9d3a-3d6d7f6c2a10")
+
+
+def emm_id_for(subject: uuid.UUID | str, kind: str, revision: int = 0, ordinal: int = 0) -> uuid.UUID:
+    """The EMM_ID of a page about `subject`: the inbox page's Notion id, or a fixed name. Equal on every database."""
+    return uuid.uuid5(NAMESPACE, f"{subject}|{kind}|{revision}|{ordinal}")
+
+
+def ref(mirror: Mirror) -> str | dict[str, str]:
+    """How a relation value names a page that may not exist yet."""
+    return str(mirror.page_id) if mirror.page_id else {"ref": str(mirror.emm_id)}
+
+
+def create_page(
+    model: type[Mirror],
+    emm_id: uuid.UUID,
+    values: Mapping[str, Any],
+    *,
+    purpose: str,
+    item: InboxItem | None,
+    children: Sequence[Mapping[str, Any]] = (),
+) -> Mirror:
+    """Promise a page, in the caller's transaction. Returns its mirror row, whose page id is empty until it is delivered.
+
+    `values`: Python values by property name, as properties.write takes them. Promising the same EMM_ID again changes nothing.
+    """
+    entry, made = OutboxEntry.objects.get_or_create(
+        kind=OutboxEntry.Kind.CREATE,
+        emm_id=emm_id,
+        defaults={
+            "source_key": model.key,
+            "item": item,
+            "purpose": purpose,
+            "values": {**values, workspace.EMM_ID: str(emm_id)},
+            "children": list(children),
+            "needs": _refs(values),
+        },
+    )
+    mirror: Mirror | None = _own(model, emm_id).first()
+    if mirror is None:
+        title = next(p.name for p in workspace.DATABASES[model.key].properties if p.type == "title")
+        mirror = model._default_manager.create(emm_id=emm_id, title=values.get(title) or "", values=entry.values)
+    if made:
+        schedule.nudge("deliver", entry.pk)
+    return mirror
+
+
+def update_page(
+    mirror: Mirror, values: Mapping[str, Any], *, purpose: str, item: InboxItem | None
+) -> OutboxEntry | None:
+    """Promise a change of a page, in the caller's transaction. None: everything stands there, or is promised, already."""
+    mirror = type(mirror)._default_manager.select_for_update().get(pk=mirror.pk)
+    emm_id = mirror.emm_id if mirror.ours or mirror.page_id is None else None
+    emm_id = emm_id or emm_id_for(str(mirror.page_id), "page")
+    earlier = OutboxEntry.objects.filter(emm_id=emm_id)
+    expected = _canonical(mirror)
+    for pending in earlier.unfinished().order_by("sequence"):
+        expected |= {name: _target(mirror.key, name, value) for name, value in pending.values.items()}
+    wanted = {n: v for n, v in values.items() if n not in expected or expected[n] != _target(mirror.key, n, v)}
+    if not wanted:
+        return None
+    entry = OutboxEntry.objects.create(
+        kind=OutboxEntry.Kind.UPDATE,
+        source_key=mirror.key,
+        emm_id=emm_id,
+        page_id=mirror.page_id,
+        sequence=1 + (earlier.aggregate(last=Max("sequence"))["last"] or 0),
+        item=item,
+        purpose=purpose,
+        values=wanted,
+        base={name: expected[name] for name in wanted if name in expected},
+        needs=_refs(wanted),
+    )
+    schedule.nudge("deliver", entry.pk)
+    return entry
+
+
+def _own(model: type[Mirror], emm_id: uuid.UUID) -> Any:
+    """Our rows with that EMM_ID: people who duplicate a page copy its key, and theirs is another page."""
+    return model._default_manager.filter(Q(ours=True) | Q(page_id=None), emm_id=emm_id).order_by(
+        "created_time", "page_id"
+    )
+
+
+def _refs(values: Mapping[str, Any]) -> list[uuid.UUID]:
+    parts = [part for value in values.values() if isinstance(value, list) for part in value]
+    return sorted({uuid.UUID(part["ref"]) for part in parts if isinstance(part, dict) and "ref" in part})
+
+
+def _type_of(key: str, name: str) -> str:
+    return workspace.DATABASES[key].property(name).type
+
+
+def _target(key: str, name: str, value: Any) -> Any:
+    """The canonical form of a value that we want; one with pages that do not exist yet equals nothing."""
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        return value
+    return properties.canonical(properties.write(_type_of(key, name), value))
+
+
+def _canonical(mirror: Mirror) -> dict[str, Any]:
+    return {name: properties.canonical(prop) for name, prop in mirror.properties.items()}
+
+
+def deliver(entry: OutboxEntry) -> None:
+    """Keep one promise. Raises Later while it has to wait, Never with the reason, and client.Ambiguous when an answer is lost."""
+    source = _source(entry.source_key)
+    _wait_for_turn(entry)
+    values = {name: _resolved(value) for name, value in entry.values.items()}
+    written = {
+        source.property_ids[name]: properties.write(_type_of(source.key, name), value) for name, value in values.items()
+    }
+    if entry.kind == OutboxEntry.Kind.CREATE:
+        page = _create(entry, source, written)
+    else:
+        page = _update(
+            entry, source, {n: properties.canonical(written[source.property_ids[n]]) for n in values}, written
+        )
+    with transaction.atomic():
+        if page is not None:
+            absorb(source, [page])
+            OutboxEntry.objects.filter(pk=entry.pk).update(page_id=page["id"], sent_at=None)
+        entry.finish()
+
+
+def _source(key: str) -> DataSource:
+    source = DataSource.objects.filter(key=key).first()
+    if source is None:
+        raise Misconfigured(
+            f"The database {workspace.DATABASES[key].title} is not set up.", "Run manage.py setup_notion."
+        )
+    if source.hold:
+        raise Later(LONG_WAIT, source.hold)
+    return source
+
+
+def _wait_for_turn(entry: OutboxEntry) -> None:
+    earlier = (
+        OutboxEntry.objects.filter(emm_id=entry.emm_id, sequence__lt=entry.sequence).exclude(status="done").first()
+    )
+    if earlier is not None:
+        raise Later(LONG_WAIT, f"Waits for: {earlier}.")
+
+
+def _resolved(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [_page_id(part["ref"]) if isinstance(part, dict) and "ref" in part else part for part in value]
+
+
+def _page_id(emm_id: str) -> str:
+    parent = OutboxEntry.objects.filter(kind=OutboxEntry.Kind.CREATE, emm_id=emm_id).first()
+    if parent is None or parent.status != OutboxEntry.Status.DONE or parent.page_id is None:
+        raise Later(LONG_WAIT, f"Waits for the page that it refers to: {parent or emm_id}.")
+    return str(parent.page_id)
+
+
+def _create(entry: OutboxEntry, source: DataSource, written: dict[str, Any]) -> dict[str, Any] | None:
+    """The page, found or made. None: the mirror had it already."""
+    if source.mirrored_at is None:
+        raise Later(LONG_WAIT, f"Waits for the first full mirror of {workspace.DATABASES[source.key].title}.")
+    if entry.page_id is not None:
+        return client.retrieve_page(str(entry.page_id))
+    mirrored = _own(model_of(source.key), entry.emm_id).exclude(page_id=None).first()
+    if mirrored is not None:
+        OutboxEntry.objects.filter(pk=entry.pk).update(page_id=mirrored.page_id, sent_at=None)
+        return None
+    found = _look_up(entry, source) if entry.sent_at else None
+    if found is not None:
+        return found
+    entry.keep(sent_at=Now(), misses=0)
+    try:
+        return client.create_page(
+            properties=written, parent_data_source_id=str(source.data_source_id), children=entry.children
+        )
+    except client.Committed as committed:
+        entry.keep(page_id=committed.resource_id)
+        return client.retrieve_page(committed.resource_id)
+    except (Later, Never):
+        entry.keep(sent_at=None)
+        raise
+
+
+def _look_up(entry: OutboxEntry, source: DataSource) -> dict[str, Any] | None:
+    """The page that an earlier attempt made, if it did. Raises Later until two looks have missed it."""
+    assert entry.sent_at is not None
+    quarantined_until = entry.sent_at + settings.OUTBOX_QUARANTINE
+    if timezone.now() < quarantined_until:
+        raise Later(quarantined_until, "An answer was lost: the page is looked up before it is made again.")
+    bot = bot_id()
+    pages = client.find_by_emm_id(str(source.data_source_id), source.property_ids[workspace.EMM_ID], str(entry.emm_id))
+    ours = sorted((p for p in pages if p["created_by"]["id"] == bot), key=lambda p: (p["created_time"], p["id"]))
+    if ours:
+        return ours[0]
+    if entry.misses == 0:
+        entry.keep(misses=1)
+        raise Later(
+            settings.OUTBOX_SECOND_LOOK, "An answer was lost and the page not found: it is looked up once more."
+        )
+    return None
+
+
+def _update(
+    entry: OutboxEntry, source: DataSource, targets: dict[str, Any], written: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The page after the change. None: everything stood there already."""
+    mirror = _mirror_of(entry)
+    if mirror.in_trash:
+        raise Never(f"The page {mirror} is in Notion's trash. Restore it there, then queue this again.")
+    if entry.sent_at is not None:
+        pages = complete(source, [client.retrieve_page(str(mirror.page_id))])
+        with transaction.atomic():
+            absorb(source, pages)
+        mirror.refresh_from_db()
+    current = _canonical(mirror)
+    if all(current.get(name) == target for name, target in targets.items()):
+        return None
+    for name, target in targets.items():
+        if name in entry.base and name in current and current[name] not in (entry.base[name], target):
+            raise Never(
+                f"Conflict: {name} of {mirror} was changed in Notion to {_shown(current[name])} while we wanted "
+                f"{_shown(target)}. Decide in Notion; queue this again to compare anew."
+            )
+    entry.keep(sent_at=Now(), page_id=mirror.page_id)
+    try:
+        return client.update_page(str(mirror.page_id), properties=written)
+    except (Later, Never):
+        entry.keep(sent_at=None)
+        raise
+
+
+def _mirror_of(entry: OutboxEntry) -> Mirror:
+    model = model_of(entry.source_key)
+    mirror = (
+        model._default_manager.filter(page_id=entry.page_id).first()
+        if entry.page_id
+        else _own(model, entry.emm_id).first()
+    )
+    if mirror is None or mirror.page_id is None:
+        raise Never(f"The page that it changes is not in the mirror: {entry.page_id or entry.emm_id}.")
+    return mirror
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:80]}… ({len(text)} characters)"

@@ -1,0 +1,32 @@
+"""Agreement is computed from verdicts, whatever anybody says about it."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import pytest
+
+from analysis.agreement import Conflict, conflict
+
+A, B, C = "Option A", "Option B", "Option C"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "level"),
+    [
+        ([("go", A), ("go", A), ("go", A)], Conflict.CONSENSUS),
+        ([("go", A), ("go", B), ("go", A)], Conflict.MINOR),
+        ([("wait", B), ("wait", C)], Conflict.MINOR),
+        ([("go", B), ("wait", B), ("go", B)], Conflict.SPLIT),
+        ([("stop", C), ("wait", C), ("wait", B)], Conflict.SPLIT),
+        ([("go", A), ("stop", C), ("wait", B)], Conflict.MAJOR),
+        ([("go", A), ("go", A), ("stop", C)], Conflict.MAJOR),
+    ],
+)
+def test_it_names_the_level_in_any_order(verdicts: list[tuple[str, str]], level: Conflict) -> None:
+    assert {conflict(order) for order in permutations(verdicts)} == {level}
+
+
+def test_equal_stances_are_never_a_split() -> None:
+    for stance, options in product(("go", "wait", "stop"), product((A, B, C), repeat=3)):
+        assert conflict((stance, option) for option in options) in (Conflict.CONSENSUS, Conflict.MINOR)

@@ -1,0 +1,309 @@
+"""The pages that people read: what stands where, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.agreement import Conflict
+from analysis.answers import Persona, SynthesisAnswer
+from analysis.pages import (
+    Voice,
+    action_page,
+    action_values,
+    changes_text,
+    decision_text,
+    intent_page,
+    intent_values,
+    log_values,
+    plan_from_values,
+    plan_of,
+    priority,
+    shorten,
+    training_page,
+    training_values,
+)
+from notion_sync import properties, workspace
+from notion_sync.document import Callout, Document, Quote, Table, Todo, Toggle, blocks, markdown, measure
+from tests.factories import STANCES, perspective_answer, proposed_plan, synthesis_answer, triage_answer
+
+VOICES = [Voice(Persona(name), perspective_answer(name)) for name in STANCES]
+NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+LINE = st.text(min_size=1, max_size=40).map(str.strip).filter(bool)
+TEXT = st.text(min_size=1, max_size=200).map(str.strip).filter(bool)
+
+
+def read_back(key: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The values as the mirror has them once Notion holds them."""
+    declared = workspace.DATABASES[key]
+    return {
+        name: properties.read(properties.write(declared.property(name).type, value)) for name, value in values.items()
+    }
+
+
+def page(answer: SynthesisAnswer | None = None, voices: list[Voice] | None = None, **said: Any) -> Document:
+    return intent_page("Should we buy a van?", answer or synthesis_answer(**said), voices or VOICES, Conflict.MAJOR)
+
+
+def test_a_plan_comes_back_from_the_action_page_as_it_was() -> None:
+    plan = proposed_plan()
+    assert plan_from_values(action_values(plan)) == plan
+    assert plan_from_values(read_back("actions", action_values(plan))) == plan
+
+
+@given(st.lists(LINE, min_size=1, max_size=10), TEXT, LINE)
+def test_any_plan_that_a_model_writes_comes_back_exactly(tasks: list[str], text: str, line: str) -> None:
+    plan = plan_of(
+        synthesis_answer(tasks=tasks, risk_assessment=text, resources={"time": line, "money": line, "people": line})
+    )
+    assert plan_from_values(action_values(plan)) == plan
+    assert len(plan.tasks) == len(tasks)
+
+
+def test_a_task_of_two_lines_stays_one_task() -> None:
+    assert plan_of(synthesis_answer(tasks=["Call\nthe bank", "Sign"])).tasks == ["Call the bank", "Sign"]
+
+
+def test_an_action_page_that_was_emptied_is_an_empty_plan() -> None:
+    emptied = {"Recommended_Option": None, "Scenario_Options": "", "Task_Generation_Template": " \n\n\t"}
+    plan = plan_from_values(emptied)
+    assert plan.recommended_option == ""
+    assert plan.risk_assessment == ""
+    assert plan.tasks == []
+
+
+def test_the_scenario_options_name_each_option_with_its_figures_and_points() -> None:
+    text = proposed_plan().scenario_options
+    assert (
+        "Option B: Rent the van (risk 2/5, impact 8/10)\nRent the van, says the synthesis.\n+ Rent the van is quick"
+        in text
+    )
+    assert "\n- Keep walking takes nerve" in text
+
+
+@pytest.mark.parametrize(
+    ("impact", "expected"), [(10, "P0"), (8, "P0"), (7, "P1"), (6, "P1"), (5.5, "P2"), (1, "P2"), (None, "P2")]
+)
+def test_priority_follows_impact(impact: float | None, expected: str) -> None:
+    assert priority(impact) == expected
+
+
+def written_values() -> dict[str, dict[str, Any]]:
+    return {
+        "intents": intent_values(
+            triage_answer(),
+            synthesis_answer(),
+            Conflict.SPLIT,
+            description="A van?",
+            created=NOW,
+            source="s",
+            area="a",
+            persona_page={"ref": "p"},
+            nodes=["n"],
+        ),
+        "actions": action_values(proposed_plan(), title="Van", consensus=True, intent="i", persona_page="p"),
+        "log": log_values("Approved: van", "All of it", "You", NOW, intent="i", inbox="x", task="t"),
+        "training": training_values("Van", "Approved", NOW, rate=0.5, changes=["one"], closest="quant", intent="i"),
+    }
+
+
+@pytest.mark.parametrize("key", ["intents", "actions", "log", "training"])
+def test_every_value_fits_the_property_that_is_declared_for_it(key: str) -> None:
+    values = written_values()[key]
+    json.dumps(values)
+    for name, value in values.items():
+        declared = workspace.DATABASES[key].property(name)
+        properties.write(declared.type, value)
+        if declared.type == "select":
+            assert value in declared.options, name
+
+
+def test_whose_advice_won_is_named_as_in_the_registry() -> None:
+    names = [
+        training_values("Van", "Approved", NOW, rate=1.0, changes=[], closest=closest)["Agent_Name"]
+        for closest in ("entrepreneur", "quant", "auditor", "synthesis", "")
+    ]
+    assert names == ["The Entrepreneur", "The Quant", "The Auditor", "Synthesis", None]
+
+
+def test_the_decision_comes_first_with_confidence_and_agreement_in_plain_words() -> None:
+    first = page()[0]
+    assert isinstance(first, Callout)
+    text = markdown([first])
+    assert "Recommended: Option B, Rent the van" in text
+    assert "Rent the van for a month, then look again." in text
+    assert "Confidence 72%, likely; the personas contradict each other." in text
+
+
+def test_an_analysis_of_the_sandbox_says_so_on_top() -> None:
+    assert "Sandbox analysis, made by rules." in markdown([page(decision="Sandbox analysis, made by rules. Rent.")[0]])
+
+
+def test_one_voice_alone_is_not_called_agreement() -> None:
+    alone = [VOICES[0], Voice(Persona.QUANT, None, "The model refused.")]
+    first = intent_page("Van?", synthesis_answer(), alone, Conflict.CONSENSUS)[0]
+    assert "only one persona was heard" in markdown([first])
+
+
+def test_the_options_stand_side_by_side_and_the_recommended_one_is_marked() -> None:
+    table = next(block for block in page() if isinstance(block, Table))
+    text = markdown([table])
+    assert len(table.rows) == 3
+    assert "⭐ Option B, Rent the van" in text
+    assert text.count("⭐") == 1
+    assert "• Buy the van costs something" in text
+
+
+def test_the_dissent_is_quoted_word_for_word_with_its_author() -> None:
+    quotes = [markdown([block]) for block in page() if isinstance(block, Quote)]
+    assert len(quotes) == 2
+    assert "The entrepreneur has thought about it for long." in quotes[0]
+    assert "The Entrepreneur, who recommends Option A" in quotes[0]
+    assert "The Auditor, who recommends Option C" in quotes[1]
+    assert "The van rusts before it pays, says The Auditor." in markdown(page())
+
+
+def test_without_dissent_the_page_says_so() -> None:
+    agreed = [Voice(Persona(name), perspective_answer(name, stance="wait", recommended="Option B")) for name in STANCES]
+    text = markdown(page(voices=agreed, dissent=""))
+    assert "No persona that was heard recommends another option." in text
+    assert not any(isinstance(block, Quote) for block in page(voices=agreed))
+
+
+def test_each_persona_has_a_toggle_with_what_would_change_its_mind() -> None:
+    toggles = [block for block in page() if isinstance(block, Toggle)]
+    assert len(toggles) == 3
+    text = markdown([toggles[1]])
+    assert "The Quant" in text
+    assert "wait, Option B, Rent the van, 70% sure" in text
+    assert "A price below 100 EUR, says the quant" in text
+    assert "The quant assumes that petrol stays cheap" in text
+
+
+def test_a_voice_that_failed_is_named_with_its_reason() -> None:
+    text = markdown(page(voices=[*VOICES[:2], Voice(Persona.AUDITOR, None, "The model refused to answer.")]))
+    assert "The Auditor was not heard. The model refused to answer." in text
+
+
+def test_the_next_steps_are_a_list_to_tick_off() -> None:
+    assert [block.text for block in page() if isinstance(block, Todo)] == synthesis_answer().tasks
+
+
+def test_the_page_says_how_to_decide_and_what_happens_then() -> None:
+    text = markdown(page()).replace("\\", "")
+    for word in ("Approval_Status", "Approved", "Rejected", "Needs_Revision", "User_Notes", "Pending"):
+        assert word in text
+
+
+def longest() -> tuple[SynthesisAnswer, list[Voice]]:
+    """Answers as long as their types allow."""
+    line, text = "x" * 300, "y" * 4_000
+    option = {"name": line, "description": text, "pros": [line] * 6, "cons": [line] * 6, "risk": 5, "impact": 10}
+    three = [{**option, "label": label} for label in ("Option A", "Option B", "Option C")]
+    resources = {"time": line, "money": line, "people": line}
+    answer = synthesis_answer(
+        options=three,
+        conflicts=[{"topic": line, "positions": text}] * 6,
+        dissent=text,
+        premortem=[line] * 6,
+        risk_assessment=text,
+        resources=resources,
+        tasks=[line] * 10,
+        success_criteria=[line] * 6,
+        decision=text,
+    )
+    voice = {
+        "options": three,
+        "assumptions": [line] * 6,
+        "resources": resources,
+        "rationale": text,
+        "tasks": [line] * 8,
+    }
+    return answer, [Voice(Persona(name), perspective_answer(name, **voice)) for name in STANCES]
+
+
+def test_the_longest_analysis_fits_one_request() -> None:
+    answer, voices = longest()
+    size = measure(blocks(intent_page("Z" * 300, answer, voices, Conflict.MAJOR)))
+    assert size.count <= 120
+    assert size.depth <= 3
+    measure(blocks(action_page("Z" * 300, 2, intent_page("Z" * 300, answer, voices, Conflict.MAJOR))))
+    read_back("actions", action_values(plan_of(answer)))
+
+
+def test_the_first_action_page_says_how_to_decide_and_later_ones_carry_the_argument() -> None:
+    assert 'The whole argument about "Van?" is on the page under Intent' in markdown(action_page("Van?", 1))
+    later = markdown(action_page("Van?", 2, page()))
+    assert "revision 2" in later
+    assert "The dissent" in later
+
+
+def test_the_training_page_holds_both_plans_whole_and_the_rates() -> None:
+    final = proposed_plan().model_copy(update={"tasks": ["Only this"]})
+    text = markdown(training_page(proposed_plan(), final, ["Task 1 removed"], {"quant": 0.25}, "Too long"))
+    for part in (
+        "Task 1 removed",
+        "Too long",
+        "The Quant | 25%",
+        "Only this",
+        "Sign for one month",
+        "(risk 2/5, impact 8/10)",
+    ):
+        assert part in text.replace("\\", "")
+
+
+def test_a_final_plan_too_long_for_a_page_is_cut_with_a_mark() -> None:
+    huge = proposed_plan().model_copy(
+        update={"scenario_options": "\x01" * 200_000, "risk_assessment": "ü" * 200_000, "tasks": ["t" * 100] * 2_000}
+    )
+    document = training_page(proposed_plan(), huge, ["x"] * 5_000, {}, "note " * 40_000)
+    blocks(document)
+    text = markdown(document)
+    assert text.count("(200,000 characters in all)") == 3
+    assert "and 4,960 more changes" in text
+
+
+def test_a_final_plan_of_200_kilobytes_is_kept_whole() -> None:
+    huge = proposed_plan().model_copy(update={"scenario_options": "word " * 40_000})
+    document = training_page(proposed_plan(), huge, [], {})
+    blocks(document)
+    assert "word " * 39_999 in markdown(document)
+
+
+def test_what_a_person_or_a_model_writes_stays_text() -> None:
+    trick = "<script>alert(1)</script> [here](javascript:x) **loud**"
+    children = blocks(page(decision=trick, tasks=[trick]))
+    assert "javascript" not in json.dumps([item for item in _rich_text(children) if item["text"].get("link")])
+    assert any(item["text"]["content"] == trick for item in _rich_text(children))
+
+
+def _rich_text(children: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for block in children:
+        inner = block[block["type"]]
+        found += inner.get("rich_text", [])
+        found += _rich_text(inner.get("children", []))
+    return found
+
+
+def test_many_changes_are_counted_where_they_are_not_listed() -> None:
+    text = changes_text([f"change {number}" for number in range(1, 101)])
+    assert text.endswith("change 40\n… and 60 more changes")
+
+
+def test_a_decision_is_told_in_words() -> None:
+    plan = proposed_plan()
+    assert decision_text("Approved", plan, [], "", "") == "Approved: Option B, 3 tasks.\nApproved as proposed."
+    rejected = decision_text("Rejected", plan, [], "Too risky", "Not this year")
+    assert rejected == "Rejected.\nReason: Too risky.\nNote: Not this year"
+    assert decision_text("Needs_Revision", plan, ["Task 1 removed"], "", "") == "Asked for a revision.\nTask 1 removed"
+
+
+def test_shortened_text_says_how_long_it_was() -> None:
+    assert shorten("abc", 3) == "abc"
+    assert shorten("abcd" * 300, 4) == "abcd… (1,200 characters in all)"

@@ -1,0 +1,101 @@
+"""What every test may ask for: the sandbox over real HTTP, and the stages run to a standstill in this process."""
+
+from __future__ import annotations
+
+import copy
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections
+from django.db.models import Model
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker, Settings
+
+from notion_sync import client, setup
+from notion_sync.mirror import model_of
+from notion_sync.models import DataSource, NotionCall, PollCycle, Poller, Workspace
+from notion_sync.workspace import DATABASES
+from tests.world import Sandbox, poll_now
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """A test database for each run and worker, so that two runs at once on one engine don't meet."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[-8:]
+    name = f"test_{run}_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    connections["default"].settings_dict["TEST"]["NAME"] = name
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[Sandbox]:
+    """The sandbox as a process of its own, on a free port, with an empty workspace in memory."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--port", str(port), "--db", ":memory:"],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.DEVNULL,
+    )
+    server = Sandbox(f"http://127.0.0.1:{port}")
+    deadline = time.monotonic() + 20
+    while not server.is_up():
+        assert process.poll() is None, "the sandbox did not start"
+        assert time.monotonic() < deadline, "the sandbox did not answer"
+    yield server
+    server.http.close()
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def built(sandbox_server: Sandbox, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> list[Model]:
+    """The rows of a workspace that set-up has built and the poller mirrored; the sandbox keeps its half for `restore`."""
+    with django_db_blocker.unblock(), override_settings(**addresses(sandbox_server)):
+        sandbox_server.reset()
+        setup.prepare(sandbox_server.root_page_id, lambda line: None)
+        poll_now()
+        models: list[type[Model]] = [Workspace, DataSource, Poller, *(model_of(key) for key in DATABASES)]
+        rows: list[Model] = [row for model in models for row in model._default_manager.all()]
+        leavings: list[type[Model]] = [NotionCall, PollCycle, *models]
+        for model in leavings:
+            model._default_manager.all().delete()
+    client.disconnect()
+    sandbox_server.control("save")
+    return rows
+
+
+@pytest.fixture
+def sandbox(sandbox_server: Sandbox, settings: Settings) -> Iterator[Sandbox]:
+    """An empty sandbox that the product's clients talk to."""
+    sandbox_server.reset()
+    for name, value in addresses(sandbox_server).items():
+        setattr(settings, name, value)
+    yield sandbox_server
+    client.disconnect()
+
+
+@pytest.fixture
+def workspace(built: list[Model], sandbox: Sandbox, db: None) -> Sandbox:
+    """A sandbox in which set-up has built the ten databases, mirrored once."""
+    sandbox.control("restore")
+    for row in copy.deepcopy(built):
+        row.save(force_insert=True)
+    return sandbox
+
+
+def addresses(server: Sandbox) -> dict[str, str]:
+    return {
+        "NOTION_BASE_URL": server.notion_url,
+        "ANTHROPIC_BASE_URL": server.claude_url,
+        "NOTION_PARENT_PAGE": server.root_page_id,
+    }

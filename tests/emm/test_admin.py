@@ -1,0 +1,232 @@
+"""The console: what people can do there, and what they can't."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.contrib.messages import get_messages
+from django.test import Client
+
+from analysis.models import Budget, PromptVersion
+from emm import credentials, tokens
+from emm.audit import AuditEntry
+from emm.tokens import ApiToken
+from notion_sync import polling
+from notion_sync.models import InboxItem, NotionCall, OutboxEntry, Poller
+
+pytestmark = pytest.mark.django_db
+
+
+def said(answer: Any) -> str:
+    return " ".join(str(message) for message in get_messages(answer.wsgi_request))
+
+
+def make_entry(**values: Any) -> OutboxEntry:
+    return OutboxEntry.objects.create(
+        **{"kind": "create", "source_key": "tasks", "emm_id": uuid.uuid4(), "purpose": "a task", "values": {}} | values
+    )
+
+
+def staff(*permissions: str) -> Client:
+    user = User.objects.create_user("ada", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def queue_again(client: Client, *entries: OutboxEntry) -> Any:
+    chosen = {"action": "queue_again", "_selected_action": [entry.pk for entry in entries]}
+    return client.post("/admin/notion_sync/outboxentry/", chosen)
+
+
+def test_stopped_jobs_are_queued_again_and_counted(admin_client: Client) -> None:
+    dead, done = make_entry(status="dead", failures=5, last_error="Boom."), make_entry(status="done")
+    answer = queue_again(admin_client, dead, done)
+    assert said(answer) == "1 queued again. 1 had not stopped and were left alone."
+    dead.refresh_from_db()
+    assert (dead.status, dead.failures) == ("waiting", 0)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.label, entry.object_id) == ("outboxentry.queue_again", "admin", str(dead.pk))
+    assert entry.before == {"status": "dead", "failures": 5, "last_error": "Boom."}
+
+
+def test_who_may_only_look_cannot_queue_again() -> None:
+    dead = make_entry(status="dead")
+    queue_again(staff("view_outboxentry"), dead)
+    dead.refresh_from_db()
+    assert dead.status == "dead"
+
+
+@pytest.mark.parametrize("look", ["stuck", "failing", "late", "unfinished", "nonsense"])
+def test_jobs_can_be_asked_for_by_a_question(admin_client: Client, look: str) -> None:
+    entry = make_entry(status="dead")
+    answer = admin_client.get(f"/admin/notion_sync/outboxentry/?look={look}")
+    shown = f"/admin/notion_sync/outboxentry/{entry.pk}/" in answer.content.decode()
+    assert shown == (look in ("stuck", "nonsense"))
+
+
+def test_large_tables_are_never_counted(admin_client: Client, django_assert_max_num_queries: Any) -> None:
+    item = InboxItem.objects.create(title="A question")
+    NotionCall.objects.bulk_create([NotionCall(method="GET", route="/x", duration_ms=1, item=item) for _ in range(60)])
+    with django_assert_max_num_queries(8) as queries:
+        assert admin_client.get("/admin/notion_sync/notioncall/").status_code == 200
+    assert not any("COUNT(" in query["sql"].upper() for query in queries.captured_queries)
+
+
+@pytest.mark.parametrize("verb", ["add", "change", "delete"])
+@pytest.mark.parametrize(
+    "model", ["emm/auditentry", "notion_sync/inboxitem", "notion_sync/outboxentry", "analysis/llmcall"]
+)
+def test_ledgers_and_mirrors_are_read_only(admin_client: Client, model: str, verb: str) -> None:
+    row = InboxItem.objects.create(title="A question") if model.endswith("inboxitem") else None
+    path = "add/" if verb == "add" else f"{row.pk if row else 1}/{verb}/"
+    answer = admin_client.post(f"/admin/{model}/{path}", {"title": "Changed"})
+    assert answer.status_code in (302, 403)
+    if row:
+        row.refresh_from_db()
+        assert row.title == "A question"
+
+
+def test_what_people_wrote_in_notion_is_escaped(admin_client: Client) -> None:
+    evil = '<script>alert("x")</script>'
+    item = InboxItem.objects.create(title=evil, values={"Note": evil}, state_reason=evil, url="javascript:alert(1)")
+    pages = [
+        admin_client.get(f"/admin/notion_sync/inboxitem/{path}").content.decode() for path in ("", f"{item.pk}/change/")
+    ]
+    assert all(evil not in page and "&lt;script&gt;" in page for page in pages)
+    assert all('href="javascript:' not in page for page in pages)
+
+
+def test_a_page_in_notion_is_one_click_away(admin_client: Client) -> None:
+    InboxItem.objects.create(title="A question", url="https://www.notion.so/p?a=1&b=2")
+    page = admin_client.get("/admin/notion_sync/inboxitem/").content.decode()
+    assert 'href="https://www.notion.so/p?a=1&amp;b=2"' in page
+    assert 'rel="noopener noreferrer"' in page
+
+
+def dialog(client: Client, action: str, **values: str) -> Any:
+    return client.post(f"/admin/notion_sync/poller/1/{action}/", {"_form_submitted": "True"} | values)
+
+
+def test_the_poller_is_paused_with_a_reason_and_resumed(admin_client: Client) -> None:
+    polling.poller()
+    assert "required" in dialog(admin_client, "pause").content.decode()
+    assert Poller.objects.get().status == "running"
+    assert dialog(admin_client, "pause", reason="Maintenance.")["HX-Redirect"] == "/admin/notion_sync/poller/1/change/"
+    assert Poller.objects.get().status == "paused"
+    dialog(admin_client, "resume", reason="Over.")
+    assert Poller.objects.get().status == "running"
+    assert list(AuditEntry.objects.order_by("pk").values_list("action", "label", "reason")) == [
+        ("poller.pause", "admin", "Maintenance."),
+        ("poller.resume", "admin", "Over."),
+    ]
+
+
+def test_looking_at_a_dialog_does_nothing(admin_client: Client) -> None:
+    polling.poller()
+    for action in ("pause", "poll_now", "resume"):
+        assert admin_client.get(f"/admin/notion_sync/poller/1/{action}/").status_code == 200
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_dialog_needs_the_permission_to_change() -> None:
+    polling.poller()
+    assert dialog(staff("view_poller"), "pause", reason="x").status_code == 403
+
+
+def test_poll_now_says_what_came_of_it(admin_client: Client) -> None:
+    polling.poller()
+    answer = dialog(admin_client, "poll_now")
+    assert "Nothing was opened" in said(answer)
+    assert AuditEntry.objects.get().action == "poller.poll_now"
+
+
+def test_the_interval_is_changed_with_a_reason_within_bounds(admin_client: Client, settings: Any) -> None:
+    settings.POLLING_INTERVAL_MINIMUM = 10
+    before = polling.poller().interval_seconds
+    for wrong in ({"interval_seconds": 9, "reason": "Faster."}, {"interval_seconds": 30}):
+        assert admin_client.post("/admin/notion_sync/poller/1/change/", wrong).status_code == 200
+    assert Poller.objects.get().interval_seconds == before
+    right = {"interval_seconds": 30, "reason": "Faster."}
+    assert admin_client.post("/admin/notion_sync/poller/1/change/", right).status_code == 302
+    assert Poller.objects.get().interval_seconds == 30
+    assert AuditEntry.objects.get().reason == "Faster."
+
+
+def test_a_budget_changes_with_a_reason_and_both_values(admin_client: Client) -> None:
+    budget = Budget.objects.update_or_create(scope="day", defaults={"limit_usd": "5"})[0]
+    admin_client.post(f"/admin/analysis/budget/{budget.pk}/change/", {"limit_usd": "7", "reason": "A busy week."})
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.reason) == ("budget.change", "A busy week.")
+    assert [float(value["limit_usd"]) for value in (entry.before, entry.after) if value] == [5, 7]
+
+
+def test_a_new_wording_is_served_only_when_someone_says_so(admin_client: Client) -> None:
+    old = PromptVersion.objects.create(name="triage", text="Old.", hash="0" * 64, active=True)
+    admin_client.post("/admin/analysis/promptversion/add/", {"name": "triage", "text": "New.", "reason": "Shorter."})
+    new = PromptVersion.objects.get(text="New.")
+    assert (new.active, len(new.hash)) == (False, 64)
+    admin_client.post(
+        f"/admin/analysis/promptversion/{new.pk}/serve/", {"_form_submitted": "True", "reason": "It does better."}
+    )
+    assert PromptVersion.objects.get(active=True) == new
+    assert AuditEntry.objects.get(action="promptversion.serve").before == {"served": [old.hash]}
+
+
+def test_a_token_is_issued_shown_once_and_revoked(admin_client: Client) -> None:
+    form = {
+        "label": "script",
+        "scopes": ["read", "operate"],
+        "reason": "For the script.",
+        "expires_at_0": "",
+        "expires_at_1": "",
+    }
+    answer = admin_client.post("/admin/emm/apitoken/add/", form)
+    (secret,) = (word for word in said(answer).split() if word.startswith("emm_"))
+    token = ApiToken.objects.get()
+    assert token.digest == tokens.digest_of(secret)
+    page = admin_client.get(f"/admin/emm/apitoken/{token.pk}/change/").content.decode()
+    assert token.digest not in page
+    admin_client.post(f"/admin/emm/apitoken/{token.pk}/revoke/", {"_form_submitted": "True", "reason": "Lost."})
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+    assert secret not in str(list(AuditEntry.objects.values()))
+
+
+def test_a_credential_is_written_and_never_shown(admin_client: Client) -> None:
+    form = {"name": "SLACK_SIGNING_SECRET", "value": "canary-secret", "reason": "New."}
+    assert admin_client.post("/admin/emm/credential/add/", form).status_code == 302
+    assert credentials.get("SLACK_SIGNING_SECRET") == "canary-secret"
+    pk = credentials.Credential.objects.get().pk
+    change = f"/admin/emm/credential/{pk}/change/"
+    assert b"canary" not in admin_client.get(change).content
+    assert admin_client.post(change, {"value": "another-secret", "reason": "It leaked."}).status_code == 302
+    assert credentials.get("SLACK_SIGNING_SECRET") == "another-secret"
+    admin_client.post(f"/admin/emm/credential/{pk}/delete/", {"post": "yes"})
+    assert credentials.get("SLACK_SIGNING_SECRET") is None
+    assert [e.action for e in AuditEntry.objects.order_by("pk")] == [
+        "credential.store",
+        "credential.replace",
+        "credential.delete",
+    ]
+    assert "canary" not in str(list(AuditEntry.objects.values()))
+
+
+@pytest.mark.parametrize("model", ["apitoken", "credential"])
+def test_secrets_are_for_superusers(model: str) -> None:
+    client = staff(*(f"{verb}_{model}" for verb in ("view", "add", "change", "delete")))
+    assert client.get(f"/admin/emm/{model}/").status_code == 403
+    assert client.get(f"/admin/emm/{model}/add/").status_code == 403
+
+
+def test_a_new_password_is_noted_and_not_kept(admin_client: Client) -> None:
+    user = User.objects.create_user("ada")
+    both = dict.fromkeys(("password1", "password2"), "canary-and-long-enough")
+    form = both | {"usable_password": "true"}
+    assert admin_client.post(f"/admin/auth/user/{user.pk}/password/", form).status_code == 302
+    assert AuditEntry.objects.get().action == "user.password"
+    assert "canary" not in str(list(AuditEntry.objects.values()))

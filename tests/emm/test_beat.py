@@ -1,0 +1,45 @@
+"""The schedule as rows that people may change, and the signs of life."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from emm import beat, heartbeat, schedule, tasks
+from emm.heartbeat import Heartbeat
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_stage_is_swept_and_every_queue_is_felt() -> None:
+    beat.sync()
+    names = {f"sweep {stage}" for stage in schedule.STAGES} | {f"heartbeat {queue}" for queue in schedule.QUEUES}
+    assert names <= set(PeriodicTask.objects.values_list("name", flat=True))
+    sweep = PeriodicTask.objects.get(name="sweep triage")
+    period = schedule.STAGES["triage"].period.total_seconds()
+    assert (sweep.task, json.loads(sweep.args), sweep.queue) == ("emm.sweep", ["triage"], "sync")
+    assert sweep.interval.every == sweep.expire_seconds == period
+    assert PeriodicTask.objects.get(name="heartbeat llm").queue == "llm"
+
+
+def test_what_a_person_set_stays() -> None:
+    beat.sync()
+    slow = IntervalSchedule.objects.create(every=10, period=IntervalSchedule.MINUTES)
+    PeriodicTask.objects.filter(name="sweep triage").update(interval=slow, enabled=False)
+    PeriodicTask.objects.filter(name="sweep deliver").delete()
+    beat.sync()
+    kept = PeriodicTask.objects.get(name="sweep triage")
+    assert (kept.interval, kept.enabled) == (slow, False)
+    assert PeriodicTask.objects.filter(name="sweep deliver").count() == 1
+
+
+def test_a_heartbeat_shows_that_beat_and_the_queues_worker_live() -> None:
+    tasks.beat("llm")
+    tasks.beat("llm")
+    assert sorted(Heartbeat.objects.values_list("process", flat=True)) == ["beat", "worker:llm"]
+    first = Heartbeat.objects.get(process=heartbeat.BEAT).at
+    tasks.beat("sync")
+    assert Heartbeat.objects.get(process=heartbeat.BEAT).at >= first
+    assert Heartbeat.objects.filter(process=heartbeat.worker("sync")).exists()

@@ -1,0 +1,202 @@
+"""The mirror: nothing missed, nothing read twice in effect, nothing lost by a crash, a pause or a change of interval."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from emm.jobs import Later
+from notion_sync import client, polling
+from notion_sync.models import Action, BodyRead, DataSource, InboxItem, NotionCall, PollCycle, Poller
+from tests.world import Sandbox, add_item, poll_now, run, run_stage, text
+
+
+def test_a_new_page_is_mirrored_with_its_body_and_waits(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "Open a second office?", content="Rent is $4,000 a month.")
+    children = [
+        {"type": "paragraph", "paragraph": {"rich_text": [{"text": {"content": "The lease runs five years."}}]}}
+    ]
+    workspace.as_person("PATCH", f"/blocks/{page_id}/children", {"children": children})
+    poll_now()
+    item = InboxItem.objects.get()
+    assert (item.title, item.state) == ("Open a second office?", "waiting")
+    assert item.values["Content"] == "Rent is $4,000 a month."
+    assert item.body.strip() == "The lease runs five years."
+
+
+def test_formatted_text_loses_nothing(workspace: Sandbox) -> None:
+    link = {"text": {"content": "the offer", "link": {"url": "https://example.com/offer"}}}
+    bold = {"text": {"content": "today"}, "annotations": {"bold": True}}
+    add_item(workspace, "Decide", Content={"rich_text": [link, {"text": {"content": " expires "}}, bold]})
+    poll_now()
+    (first, _, last) = InboxItem.objects.get().properties["Content"]["rich_text"]
+    assert first["text"]["link"]["url"] == "https://example.com/offer"
+    assert last["annotations"]["bold"] is True
+
+
+def test_an_idle_cycle_asks_twice(workspace: Sandbox) -> None:
+    DataSource.objects.update(polled_at=timezone.now())
+    DataSource.objects.filter(key__in=["inbox", "actions"]).update(polled_at=timezone.now() - timedelta(seconds=130))
+    before = NotionCall.objects.count()
+    run(["poll", "body"])
+    assert NotionCall.objects.count() - before == 2
+
+
+def test_a_page_that_did_not_change_does_not_wake_us(workspace: Sandbox) -> None:
+    add_item(workspace, "Once")
+    poll_now()
+    poll_now()
+    assert [c.changed for c in PollCycle.objects.filter(source__key="inbox").order_by("pk")][-2:] == [1, 0]
+
+
+def test_an_edit_is_seen_and_the_state_of_the_item_is_kept(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "Before")
+    poll_now()
+    InboxItem.objects.get().enter(InboxItem.State.PROPOSED, "awaits a person")
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": {"Content": text("After")}})
+    poll_now()
+    item = InboxItem.objects.get()
+    assert (item.values["Content"], item.state) == ("After", "proposed")
+
+
+def test_the_body_is_read_again_once_the_minute_of_an_edit_has_closed(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "Growing")
+    poll_now()
+    assert InboxItem.objects.get().body == ""
+    children = [{"type": "paragraph", "paragraph": {"rich_text": [{"text": {"content": "More."}}]}}]
+    workspace.as_person("PATCH", f"/blocks/{page_id}/children", {"children": children})
+    workspace.age(page_id, 60)
+    InboxItem.objects.update(body_read_at=Now() - timedelta(minutes=5), body_of=Now() - timedelta(minutes=5))
+    InboxItem.objects.update(last_edited_time=Now() - timedelta(minutes=5))
+    poll_now()
+    assert InboxItem.objects.get().body.strip() == "More."
+
+
+def test_a_body_that_nobody_edited_is_read_once(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "Still")
+    workspace.age(page_id, 90)
+    poll_now()
+    poll_now()
+    assert NotionCall.objects.filter(route__contains="markdown").count() == 1
+
+
+def test_a_poll_that_is_cut_off_goes_on_where_it_stopped(workspace: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = DataSource.objects.get(key="inbox")
+    workspace.control("bulk", {"data_source_id": str(source.data_source_id), "count": 250})
+    whole = client.query
+    answers: list[str | None] = []
+
+    def cut_off_after_one(*args: Any, **kwargs: Any) -> client.QueryPage:
+        if args[0] == str(source.data_source_id):
+            answers.append(kwargs.get("start_cursor"))
+        if len(answers) == 2:
+            raise Later(timedelta(), "Notion is busy.")
+        return whole(*args, **kwargs)
+
+    cursor = source.cursor
+    monkeypatch.setattr(client, "query", cut_off_after_one)
+    polling.ask()
+    run_stage("poll")
+    source.refresh_from_db()
+    assert source.cursor == cursor
+    monkeypatch.setattr(client, "query", whole)
+    run(["poll"])
+    assert InboxItem.objects.count() == 250
+    assert NotionCall.objects.filter(route__contains="query").count() >= 3
+
+
+def test_a_paused_poller_polls_nothing_but_obeys_poll_now(workspace: Sandbox) -> None:
+    Poller.objects.update(status="paused")
+    DataSource.objects.update(polled_at=timezone.now() - timedelta(days=1))
+    assert run_stage("poll") == 0
+    add_item(workspace, "Seen all the same")
+    poll_now()
+    assert InboxItem.objects.exists()
+
+
+def test_a_changed_interval_is_obeyed_at_the_next_look(workspace: Sandbox) -> None:
+    DataSource.objects.update(polled_at=timezone.now() - timedelta(seconds=50))
+    assert run_stage("poll") == 0
+    Poller.objects.update(interval_seconds=30)
+    assert run_stage("poll") == 2
+
+
+def test_two_beats_open_one_poll_for_each_source(workspace: Sandbox) -> None:
+    DataSource.objects.update(polled_at=None)
+    polling.open_cycles()
+    polling.open_cycles()
+    assert PollCycle.objects.unfinished().count() == 10
+
+
+def test_a_source_that_is_no_longer_shared_waits_and_the_others_go_on(workspace: Sandbox) -> None:
+    source = DataSource.objects.get(key="nodes")
+    workspace.control("faults", {"kind": "unshare", "id": str(source.database_id)})
+    add_item(workspace, "Goes on")
+    polling.ask()
+    run_stage("poll")
+    assert InboxItem.objects.exists()
+    waiting = PollCycle.objects.get(source=source, status="waiting")
+    assert "shared" in waiting.last_error
+
+
+def test_unstorable_characters_are_replaced_at_the_door(workspace: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_item(workspace, "A page")
+    whole = client.query
+
+    def with_nul(*args: Any, **kwargs: Any) -> client.QueryPage:
+        answer = whole(*args, **kwargs)
+        for page in answer.pages:
+            for prop in page["properties"].values():
+                for part in prop.get("title", []):
+                    part["plain_text"] = "a\x00b\ud800c"
+        return answer
+
+    monkeypatch.setattr(client, "query", with_nul)
+    poll_now()
+    assert InboxItem.objects.get().title == "a\ufffdb\ufffdc"
+
+
+def test_the_approval_is_a_column_that_queries_may_use(workspace: Sandbox) -> None:
+    source = DataSource.objects.get(key="actions")
+    body = {
+        "parent": {"data_source_id": str(source.data_source_id)},
+        "properties": {"Approval_Status": {"select": {"name": "Approved"}}},
+    }
+    workspace.as_person("POST", "/pages", body)
+    poll_now()
+    assert Action.objects.get(approval_status="Approved").ours is False
+
+
+def test_more_than_ten_thousand_pages_are_read_to_the_end(workspace: Sandbox) -> None:
+    source = DataSource.objects.get(key="nodes")
+    source.reading_from, source.reading_since = timezone.now(), timezone.now() - timedelta(days=1)
+    last = {"last_edited_time": "2026-01-01T10:00:00.000Z"}
+    polling._advance(source, client.QueryPage(pages=[last], next_cursor=None, capped=True))
+    assert source.reading_from is not None
+    assert source.reading_since is not None
+    assert source.reading_since.isoformat() == "2026-01-01T10:00:00+00:00"
+
+
+def test_a_body_is_not_asked_for_while_it_is_being_read(workspace: Sandbox) -> None:
+    add_item(workspace, "Once")
+    polling.ask()
+    run(["poll"])
+    polling.ask()
+    run(["poll"])
+    assert BodyRead.objects.count() == 1
+
+
+def test_a_text_of_more_than_25_pieces_is_read_whole(workspace: Sandbox) -> None:
+    pieces = [{"text": {"content": f"{n} "}, "annotations": {"bold": bool(n % 2)}} for n in range(60)]
+    add_item(workspace, "Long", Content={"rich_text": pieces})
+    poll_now()
+    assert InboxItem.objects.get().values["Content"] == "".join(f"{n} " for n in range(60))
+    fetches = NotionCall.objects.filter(route__contains="properties")
+    before = fetches.count()
+    poll_now()
+    assert fetches.count() == before
+    assert [c.changed for c in PollCycle.objects.filter(source__key="inbox").order_by("pk")][-1] == 0

@@ -1,0 +1,279 @@
+"""Set-up finds what is there, makes what is not, and makes nothing twice, wherever it is cut off."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from emm.jobs import Later, Misconfigured, Never
+from notion_sync import client, pace, setup, workspace
+from notion_sync.models import DataSource, Workspace
+from notion_sync.outbox import emm_id_for
+from tests.world import Sandbox
+
+pytestmark = pytest.mark.django_db
+ELSEWHERE = "d0000000-0000-4000-8000-00000000ffff"
+
+
+@pytest.fixture(autouse=True)
+def own_pace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(pace, "KEY", f"test:pace:{uuid.uuid4()}")
+    yield
+    client.disconnect()
+
+
+def prepare(sandbox: Sandbox) -> list[str]:
+    lines: list[str] = []
+    setup.prepare(sandbox.root_page_id, lines.append)
+    return lines
+
+
+def titles(sandbox: Sandbox) -> list[str]:
+    """Titles of the live databases under the parent page."""
+    blocks = sandbox.as_person("GET", f"/blocks/{sandbox.root_page_id}/children?page_size=100")["results"]
+    return sorted(block["child_database"]["title"] for block in blocks if block["type"] == "child_database")
+
+
+def schema(sandbox: Sandbox, key: str) -> dict[str, Any]:
+    source = DataSource.objects.get(key=key)
+    return dict(sandbox.as_person("GET", f"/data_sources/{source.data_source_id}")["properties"])
+
+
+def pages(sandbox: Sandbox, key: str) -> list[dict[str, Any]]:
+    source = DataSource.objects.get(key=key)
+    answer = sandbox.as_person("POST", f"/data_sources/{source.data_source_id}/query", {"page_size": 100})
+    return list(answer["results"])
+
+
+def fail_nth(sandbox: Sandbox, kind: str, n: int) -> None:
+    sandbox.control("faults", {"kind": kind, "match": {"nth": n}, "times": 1})
+
+
+ALL = sorted(database.title for database in workspace.DATABASES.values())
+
+
+def test_an_empty_page_becomes_a_whole_workspace(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    assert titles(sandbox) == ALL
+    for database in workspace.DATABASES.values():
+        found = schema(sandbox, database.key)
+        assert {name: prop["type"] for name, prop in found.items()} == {p.name: p.type for p in database.properties}
+        ids = DataSource.objects.get(key=database.key).property_ids
+        assert ids == {name: prop["id"] for name, prop in found.items()}
+
+
+def test_it_seeds_ten_areas_and_three_personas_with_keys_that_are_always_the_same(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    areas, agents = pages(sandbox, "areas"), pages(sandbox, "agents")
+    assert sorted(page["properties"]["Name"]["title"][0]["plain_text"] for page in areas) == sorted(workspace.AREAS)
+    assert len(agents) == 3
+    keys = {page["properties"]["EMM_ID"]["rich_text"][0]["plain_text"] for page in agents}
+    assert keys == {str(emm_id_for(name, "persona")) for name in workspace.PERSONAS}
+    assert all(page["properties"]["Active"]["checkbox"] for page in agents)
+
+
+def test_it_stores_who_we_are_and_keeps_the_installation_id(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    first = Workspace.objects.get(pk=1)
+    assert str(first.bot_id) == sandbox.info()["bot_id"]
+    assert str(first.parent_page_id) == sandbox.root_page_id
+    prepare(sandbox)
+    assert Workspace.objects.get(pk=1).installation_id == first.installation_id
+
+
+def test_a_second_run_writes_nothing(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    since = sandbox.requests()[-1]["n"]
+    lines = prepare(sandbox)
+    written = [
+        asked for asked in sandbox.requests(since) if asked["method"] != "GET" and not asked["path"].endswith("/query")
+    ]
+    assert written == []
+    assert "System Inbox: found." in lines
+
+
+def finish_after_cut(sandbox: Sandbox, n: int) -> None:
+    """Cut the n-th call of a first run off, run again, and look at what there is."""
+    fail_nth(sandbox, "drop_after", n)
+    with pytest.raises((Later, client.Ambiguous)):
+        prepare(sandbox)
+    prepare(sandbox)
+    assert titles(sandbox) == ALL
+    assert (len(pages(sandbox, "areas")), len(pages(sandbox, "agents"))) == (10, 3)
+    for database in workspace.DATABASES.values():
+        assert set(schema(sandbox, database.key)) == {p.name for p in database.properties}
+
+
+CALLS = 40  # of a first run
+
+
+def test_a_first_run_is_as_many_calls_as_the_cuts_below_cover(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    assert len(sandbox.requests()) == CALLS
+
+
+@pytest.mark.parametrize("n", [2, 4, 13, 25, 31, CALLS])
+def test_cut_off_it_is_finished_by_the_next_run(sandbox: Sandbox, n: int) -> None:
+    finish_after_cut(sandbox, n)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("n", range(1, CALLS + 1))
+def test_cut_off_after_any_call_it_is_finished_by_the_next_run(sandbox: Sandbox, n: int) -> None:
+    finish_after_cut(sandbox, n)
+
+
+def test_what_was_saved_behind_a_503_is_not_made_again(sandbox: Sandbox) -> None:
+    sandbox.control(
+        "faults", {"kind": "503_committed", "match": {"method": "POST", "path_regex": "/databases$|/pages$"}}
+    )
+    prepare(sandbox)
+    assert titles(sandbox) == ALL
+
+
+def test_a_property_that_a_person_renamed_keeps_its_name_and_stays_known(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    inbox = DataSource.objects.get(key="inbox")
+    for name, new in (("Content", "Text"), ("Routed_to_Task", "My tasks"), ("Input_Title", "What")):
+        path = f"/data_sources/{inbox.data_source_id}"
+        sandbox.as_person("PATCH", path, {"properties": {inbox.property_ids[name]: {"name": new}}})
+    prepare(sandbox)
+    assert {"Text", "My tasks", "What"} <= set(schema(sandbox, "inbox"))
+    assert DataSource.objects.get(key="inbox").property_ids == inbox.property_ids
+
+
+def test_a_property_that_is_missing_is_added(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    nodes = DataSource.objects.get(key="nodes")
+    path = f"/data_sources/{nodes.data_source_id}"
+    sandbox.as_person("PATCH", path, {"properties": {"Source_Inbox": None, "URL": None}})
+    lines = prepare(sandbox)
+    assert {"Source_Inbox", "URL"} <= set(schema(sandbox, "nodes"))
+    assert "Routed_to_Node" in schema(sandbox, "inbox")
+    assert "Nodes: found, added Source_Inbox, URL." in lines
+
+
+def test_a_property_of_another_type_is_a_persons_to_mend(sandbox: Sandbox) -> None:
+    body = {
+        "parent": {"type": "page_id", "page_id": sandbox.root_page_id},
+        "title": [{"type": "text", "text": {"content": "Areas"}}],
+        "initial_data_source": {"properties": {"Area": {"title": {}}, "Vision": {"number": {}}}},
+    }
+    sandbox.as_person("POST", "/databases", body)
+    with pytest.raises(Misconfigured, match="Vision in Areas is of type number"):
+        prepare(sandbox)
+
+
+def test_a_taken_prefix_gets_a_number_then_none(sandbox: Sandbox) -> None:
+    for prefix in ("inbox", "LOG", "LOG2"):
+        body = {
+            "parent": {"type": "page_id", "page_id": sandbox.root_page_id},
+            "title": [{"type": "text", "text": {"content": f"Old {prefix}"}}],
+            "initial_data_source": {"properties": {"Name": {"title": {}}, "Number": {"unique_id": {"prefix": prefix}}}},
+        }
+        sandbox.as_person("POST", "/databases", body)
+    prepare(sandbox)
+    assert schema(sandbox, "inbox")["Inbox_ID"]["unique_id"]["prefix"] == "INBOX2"
+    assert schema(sandbox, "log")["Log_ID"]["unique_id"]["prefix"] is None
+
+
+def test_a_configured_database_is_used_by_id_or_address_whatever_its_title(sandbox: Sandbox, settings: Any) -> None:
+    body = {
+        "parent": {"type": "page_id", "page_id": sandbox.root_page_id},
+        "title": [{"type": "text", "text": {"content": "My areas"}}],
+        "initial_data_source": {"properties": {"Area": {"title": {}}}},
+    }
+    made = sandbox.as_person("POST", "/databases", body)
+    bare = made["id"].replace("-", "")
+    settings.NOTION_DATABASES = {"NOTION_DB_AREAS": f"https://www.notion.so/team/My-areas-{bare}?v={'a' * 32}&pvs=4"}
+    prepare(sandbox)
+    assert str(DataSource.objects.get(key="areas").database_id) == made["id"]
+    assert "Areas" not in titles(sandbox)
+
+
+def test_a_configured_database_that_is_not_shared_is_named_by_its_variable(sandbox: Sandbox, settings: Any) -> None:
+    settings.NOTION_DATABASES = {"NOTION_DB_AREAS": ELSEWHERE}
+    with pytest.raises(Misconfigured, match="NOTION_DB_AREAS"):
+        prepare(sandbox)
+
+
+def test_a_database_that_a_person_trashed_is_made_anew_and_mirrored_from_the_start(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    areas = DataSource.objects.get(key="areas")
+    sandbox.as_person("PATCH", f"/databases/{areas.database_id}", {"in_trash": True})
+    lines = prepare(sandbox)
+    assert "Areas: the one we knew is in Notion's trash." in lines
+    assert DataSource.objects.get(key="areas").pk != areas.pk
+
+
+def test_an_area_that_people_made_before_is_not_doubled(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    career = next(p for p in pages(sandbox, "areas") if p["properties"]["Name"]["title"][0]["plain_text"] == "Career")
+    title = [{"type": "text", "text": {"content": "career"}}]
+    values = {"Name": {"title": title}, "EMM_ID": {"rich_text": []}}
+    sandbox.as_person("PATCH", f"/pages/{career['id']}", {"properties": values})
+    prepare(sandbox)
+    assert len(pages(sandbox, "areas")) == 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "d0000000-0000-4000-8000-000000000001",
+        "D0000000000040008000000000000001",
+        "https://www.notion.so/Mind-Matrix-d0000000000040008000000000000001?v=0123456789abcdef0123456789abcdef",
+        " https://app.notion.com/p/d0000000000040008000000000000001/#top",
+    ],
+)
+def test_a_page_is_named_by_id_or_address(text: str) -> None:
+    assert setup.notion_id(text, "The parent page") == "d0000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize("text", ["", "Mind Matrix", "https://www.notion.so/?v=0123456789abcdef0123456789abcdef"])
+def test_what_names_no_page_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured, match="The parent page is not named"):
+        setup.notion_id(text, "The parent page")
+
+
+def test_the_command_says_in_one_line_that_the_parent_is_not_shared(sandbox: Sandbox) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("setup_notion", parent=ELSEWHERE, stdout=StringIO())
+    assert ELSEWHERE in str(caught.value)
+    assert "Connections" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.returncode == 1
+
+
+def test_the_command_tells_each_step(sandbox: Sandbox) -> None:
+    out = StringIO()
+    call_command("setup_notion", parent=sandbox.root_page_id, stdout=out)
+    assert out.getvalue().splitlines()[-1] == "The workspace is ready."
+    assert "Execution Log: made." in out.getvalue()
+
+
+def test_the_command_asks_for_a_parent_page(sandbox: Sandbox) -> None:
+    with pytest.raises(CommandError, match="NOTION_PARENT_PAGE"):
+        call_command("setup_notion", parent="", stdout=StringIO())
+
+
+def test_a_refusal_that_is_not_about_a_prefix_is_not_tried_again(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(parent: str, title: str, description: str, properties: Any) -> dict[str, Any]:
+        if title != "System Inbox":
+            return original(parent, title, description, properties)
+        asked.append(title)
+        raise Never("Notion answered 400 validation_error: something else")
+
+    original = client.create_database
+    monkeypatch.setattr(client, "create_database", refuse)
+    with pytest.raises(Never, match="something else"):
+        prepare(sandbox)
+    assert asked == ["System Inbox"]
