@@ -1,17 +1,11 @@
 """`uvicorn main:app` serves the product by itself: it starts the engines and, on embedded ones, brings the schema up to date."""
 
-import os
+from django.core.management import call_command
 
-from emm import engines, environment
+from emm import engines
+from emm.asgi import application as app  # starts the engines
 
-engines.load_environment()
-_embedded = not os.environ.get("DATABASE_URL", "").strip()
-
-from emm.asgi import application as app  # noqa: E402  # importing it starts the engines, which sets DATABASE_URL
-
-if _embedded and environment.value_of("ENVIRONMENT", os.environ) != "production":
-    from django.core.management import call_command
-
+if "DATABASE_URL" in engines.embedded:
     call_command("migrate", interactive=False, verbosity=0)
 
 __all__ = ["app"]

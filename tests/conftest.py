@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 from django.db import connections
 from django.db.models import Model
 from django.test import override_settings
 from pytest_django import DjangoDbBlocker, Settings
 
-from notion_sync import client, setup
+from notion_sync import client, pace, setup
 from notion_sync.mirror import model_of
 from notion_sync.models import DataSource, NotionCall, PollCycle, Poller, Workspace
 from notion_sync.workspace import DATABASES
+from tests.contract.openapi import RequestContract
 from tests.world import Sandbox, poll_now
 
 
@@ -75,11 +83,14 @@ def built(sandbox_server: Sandbox, django_db_setup: None, django_db_blocker: Dja
 
 
 @pytest.fixture
-def sandbox(sandbox_server: Sandbox, settings: Settings) -> Iterator[Sandbox]:
-    """An empty sandbox that the product's clients talk to."""
+def sandbox(sandbox_server: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """An empty sandbox that the product's clients talk to; every request to Notion is held against its description."""
     sandbox_server.reset()
     for name, value in addresses(sandbox_server).items():
         setattr(settings, name, value)
+    client.disconnect()
+    monkeypatch.setattr(pace, "KEY", f"pace:{uuid4()}")
+    monkeypatch.setattr(client, "http_client", checked_client)
     yield sandbox_server
     client.disconnect()
 
@@ -99,3 +110,50 @@ def addresses(server: Sandbox) -> dict[str, str]:
         "ANTHROPIC_BASE_URL": server.claude_url,
         "NOTION_PARENT_PAGE": server.root_page_id,
     }
+
+
+COUNTS: Counter[str] = Counter()
+
+
+@cache
+def notion_contract() -> RequestContract | None:
+    """Notion's description of its API; None where NOTION_CONTRACT_DIR is unset."""
+    folder = os.environ.get("NOTION_CONTRACT_DIR")
+    return RequestContract(Path(folder)) if folder else None
+
+
+def checked_client() -> httpx.Client:
+    """The product's HTTP client, which fails the test that sends what Notion's description forbids."""
+    return httpx.Client(event_hooks={"request": [check_request]})
+
+
+def check_request(request: httpx.Request) -> None:
+    contract = notion_contract()
+    if contract is not None:
+        path = request.url.path.removeprefix("/notion")
+        body = json.loads(request.content) if request.content else None
+        assert contract.errors(request.method, path, dict(request.url.params), body) == []
+        COUNTS["requests to Notion that its description allows"] += 1
+
+
+@pytest.fixture
+def counts() -> Counter[str]:
+    """Figures that the run reports at its end, summed over all workers."""
+    return COUNTS
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counts"] = dict(COUNTS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    COUNTS.update(getattr(node, "workeroutput", {}).get("counts", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if "NOTION_CONTRACT_DIR" not in os.environ:
+        terminalreporter.write_line("NOTION_CONTRACT_DIR is unset: nothing was held against Notion's own description.")
+    for name, count in sorted(COUNTS.items()):
+        terminalreporter.write_line(f"{count:,} {name}")

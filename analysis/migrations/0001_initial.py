@@ -8,322 +8,645 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('notion_sync', '0001_initial'),
+        ("notion_sync", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Analysis',
+            name="Analysis",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('revision', models.PositiveIntegerField(default=1)),
-                ('lead', models.CharField(choices=[('entrepreneur', 'entrepreneur'), ('quant', 'quant'), ('auditor', 'auditor')], max_length=12)),
-                ('note', models.TextField(blank=True, help_text='What a person asked for when they wanted a revision.')),
-                ('item_digest', models.CharField(help_text="The item's digest when it was read.", max_length=64)),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('action', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='analysis', to='notion_sync.action')),
-                ('intent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='analyses', to='notion_sync.intent')),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='analyses', to='notion_sync.inboxitem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("revision", models.PositiveIntegerField(default=1)),
+                (
+                    "lead",
+                    models.CharField(
+                        choices=[("entrepreneur", "entrepreneur"), ("quant", "quant"), ("auditor", "auditor")],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "note",
+                    models.TextField(blank=True, help_text="What a person asked for when they wanted a revision."),
+                ),
+                ("item_digest", models.CharField(help_text="The item's digest when it was read.", max_length=64)),
+                ("opened_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "action",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="analysis",
+                        to="notion_sync.action",
+                    ),
+                ),
+                (
+                    "intent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="analyses",
+                        to="notion_sync.intent",
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="analyses", to="notion_sync.inboxitem"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'analyses',
+                "verbose_name_plural": "analyses",
             },
         ),
         migrations.CreateModel(
-            name='Budget',
+            name="Budget",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scope', models.CharField(choices=[('day', 'a day'), ('month', 'a month'), ('item', 'an item')], max_length=5, unique=True)),
-                ('limit_usd', models.DecimalField(decimal_places=6, max_digits=12)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[("day", "a day"), ("month", "a month"), ("item", "an item")], max_length=5, unique=True
+                    ),
+                ),
+                ("limit_usd", models.DecimalField(decimal_places=6, max_digits=12)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('limit_usd__gte', 0)), name='budget_not_negative')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("limit_usd__gte", 0)), name="budget_not_negative")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='BudgetPeriod',
+            name="BudgetPeriod",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('period', models.CharField(help_text="2026-11-22, 2026-11, or the item's id.", max_length=40)),
-                ('reserved_usd', models.DecimalField(decimal_places=6, default=Decimal('0'), max_digits=12)),
-                ('spent_usd', models.DecimalField(decimal_places=6, default=Decimal('0'), max_digits=12)),
-                ('budget', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='periods', to='analysis.budget')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("period", models.CharField(help_text="2026-11-22, 2026-11, or the item's id.", max_length=40)),
+                ("reserved_usd", models.DecimalField(decimal_places=6, default=Decimal("0"), max_digits=12)),
+                ("spent_usd", models.DecimalField(decimal_places=6, default=Decimal("0"), max_digits=12)),
+                (
+                    "budget",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="periods", to="analysis.budget"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='LLMCall',
+            name="LLMCall",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('open', 'under way'), ('answered', 'answered'), ('failed', 'failed'), ('lost', 'lost: its fate is unknown, its reserved cost counts')], default='open', max_length=8)),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('key', models.CharField(db_index=True, help_text='Hash of the request and the job that asked: an answer is bought once.', max_length=64)),
-                ('purpose', models.CharField(help_text='triage, persona or synthesis, and repair behind it.', max_length=40)),
-                ('model', models.CharField(max_length=80)),
-                ('prompt_hash', models.CharField(blank=True, help_text='Of the PromptVersion that was served.', max_length=64)),
-                ('reserved_usd', models.DecimalField(decimal_places=6, max_digits=12)),
-                ('periods', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), blank=True, default=list, help_text='The budget periods that its money is counted in.', size=None)),
-                ('cost_usd', models.DecimalField(blank=True, decimal_places=6, max_digits=12, null=True)),
-                ('input_tokens', models.PositiveIntegerField(default=0, help_text='Uncached.')),
-                ('output_tokens', models.PositiveIntegerField(default=0)),
-                ('cache_write_5m_tokens', models.PositiveIntegerField(default=0)),
-                ('cache_write_1h_tokens', models.PositiveIntegerField(default=0)),
-                ('cache_read_tokens', models.PositiveIntegerField(default=0)),
-                ('stop_reason', models.CharField(blank=True, max_length=40)),
-                ('request_id', models.CharField(blank=True, max_length=80)),
-                ('answer_text', models.TextField(blank=True, help_text='As it came, before any reading of it.')),
-                ('error', models.TextField(blank=True)),
-                ('duration_ms', models.PositiveIntegerField(blank=True, null=True)),
-                ('item', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='llm_calls', to='notion_sync.inboxitem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "under way"),
+                            ("answered", "answered"),
+                            ("failed", "failed"),
+                            ("lost", "lost: its fate is unknown, its reserved cost counts"),
+                        ],
+                        default="open",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "opened_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True),
+                ),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "key",
+                    models.CharField(
+                        db_index=True,
+                        help_text="Hash of the request and the job that asked: an answer is bought once.",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(help_text="triage, persona or synthesis, and repair behind it.", max_length=40),
+                ),
+                ("model", models.CharField(max_length=80)),
+                (
+                    "prompt_hash",
+                    models.CharField(blank=True, help_text="Of the PromptVersion that was served.", max_length=64),
+                ),
+                ("reserved_usd", models.DecimalField(decimal_places=6, max_digits=12)),
+                (
+                    "periods",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        blank=True,
+                        default=list,
+                        help_text="The budget periods that its money is counted in.",
+                        size=None,
+                    ),
+                ),
+                ("cost_usd", models.DecimalField(blank=True, decimal_places=6, max_digits=12, null=True)),
+                ("input_tokens", models.PositiveIntegerField(default=0, help_text="Uncached.")),
+                ("output_tokens", models.PositiveIntegerField(default=0)),
+                ("cache_write_5m_tokens", models.PositiveIntegerField(default=0)),
+                ("cache_write_1h_tokens", models.PositiveIntegerField(default=0)),
+                ("cache_read_tokens", models.PositiveIntegerField(default=0)),
+                ("stop_reason", models.CharField(blank=True, max_length=40)),
+                ("request_id", models.CharField(blank=True, max_length=80)),
+                ("answer_text", models.TextField(blank=True, help_text="As it came, before any reading of it.")),
+                ("error", models.TextField(blank=True)),
+                ("duration_ms", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "item",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="llm_calls",
+                        to="notion_sync.inboxitem",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'LLM call',
+                "verbose_name": "LLM call",
             },
         ),
         migrations.CreateModel(
-            name='ModelPrice',
+            name="ModelPrice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(max_length=80)),
-                ('valid_from', models.DateField()),
-                ('above_tokens', models.PositiveIntegerField(default=0)),
-                ('input', models.DecimalField(decimal_places=6, max_digits=12)),
-                ('output', models.DecimalField(decimal_places=6, max_digits=12)),
-                ('cache_write_5m', models.DecimalField(decimal_places=6, max_digits=12)),
-                ('cache_write_1h', models.DecimalField(decimal_places=6, max_digits=12)),
-                ('cache_read', models.DecimalField(decimal_places=6, max_digits=12)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("model", models.CharField(max_length=80)),
+                ("valid_from", models.DateField()),
+                ("above_tokens", models.PositiveIntegerField(default=0)),
+                ("input", models.DecimalField(decimal_places=6, max_digits=12)),
+                ("output", models.DecimalField(decimal_places=6, max_digits=12)),
+                ("cache_write_5m", models.DecimalField(decimal_places=6, max_digits=12)),
+                ("cache_write_1h", models.DecimalField(decimal_places=6, max_digits=12)),
+                ("cache_read", models.DecimalField(decimal_places=6, max_digits=12)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('model', 'valid_from', 'above_tokens'), name='modelprice_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("model", "valid_from", "above_tokens"), name="modelprice_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Perspective',
+            name="Perspective",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('never', 'cannot succeed'), ('dead', 'failed too often')], default='waiting', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='Rises with every claim: the fencing token.')),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('persona', models.CharField(choices=[('entrepreneur', 'entrepreneur'), ('quant', 'quant'), ('auditor', 'auditor')], max_length=12)),
-                ('round', models.PositiveSmallIntegerField(default=1)),
-                ('answer', models.JSONField(blank=True, help_text='A PerspectiveAnswer.', null=True)),
-                ('analysis', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='perspectives', to='analysis.analysis')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("never", "cannot succeed"),
+                            ("dead", "failed too often"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "claims",
+                    models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fencing token."),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                (
+                    "persona",
+                    models.CharField(
+                        choices=[("entrepreneur", "entrepreneur"), ("quant", "quant"), ("auditor", "auditor")],
+                        max_length=12,
+                    ),
+                ),
+                ("round", models.PositiveSmallIntegerField(default=1)),
+                ("answer", models.JSONField(blank=True, help_text="A PerspectiveAnswer.", null=True)),
+                (
+                    "analysis",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="perspectives", to="analysis.analysis"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='PromptVersion',
+            name="PromptVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='The file of its seed in templates/prompts/, without the ending.', max_length=40)),
-                ('text', models.TextField()),
-                ('hash', models.CharField(help_text='SHA-256 of the text, in hex.', max_length=64)),
-                ('active', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="The file of its seed in templates/prompts/, without the ending.", max_length=40
+                    ),
+                ),
+                ("text", models.TextField()),
+                ("hash", models.CharField(help_text="SHA-256 of the text, in hex.", max_length=64)),
+                ("active", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('name', 'hash'), name='promptversion_once'), models.UniqueConstraint(condition=models.Q(('active', True)), fields=('name',), name='promptversion_one_active')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("name", "hash"), name="promptversion_once"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("active", True)), fields=("name",), name="promptversion_one_active"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Settlement',
+            name="Settlement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('never', 'cannot succeed'), ('dead', 'failed too often')], default='waiting', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='Rises with every claim: the fencing token.')),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('decision', models.CharField(blank=True, choices=[('Approved', 'approved'), ('Rejected', 'rejected'), ('Needs_Revision', 'needs revision')], max_length=16)),
-                ('rejection_reason', models.CharField(blank=True, max_length=40)),
-                ('note', models.TextField(blank=True, help_text="The person's User_Notes.")),
-                ('final_plan', models.JSONField(blank=True, help_text='The Plan as the person left it.', null=True)),
-                ('changes', models.JSONField(blank=True, default=list, help_text='What the person changed, in words.')),
-                ('acceptance_rate', models.FloatField(blank=True, help_text='A fraction; empty for a request for revision.', null=True)),
-                ('persona_rates', models.JSONField(blank=True, default=dict, help_text='Persona to the rate of its own advice.')),
-                ('closest', models.CharField(blank=True, help_text='Whose advice the final plan is closest to, or synthesis.', max_length=12)),
-                ('action', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='settlement', to='notion_sync.action')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("never", "cannot succeed"),
+                            ("dead", "failed too often"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "claims",
+                    models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fencing token."),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                (
+                    "decision",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("Approved", "approved"),
+                            ("Rejected", "rejected"),
+                            ("Needs_Revision", "needs revision"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("rejection_reason", models.CharField(blank=True, max_length=40)),
+                ("note", models.TextField(blank=True, help_text="The person's User_Notes.")),
+                ("final_plan", models.JSONField(blank=True, help_text="The Plan as the person left it.", null=True)),
+                ("changes", models.JSONField(blank=True, default=list, help_text="What the person changed, in words.")),
+                (
+                    "acceptance_rate",
+                    models.FloatField(blank=True, help_text="A fraction; empty for a request for revision.", null=True),
+                ),
+                (
+                    "persona_rates",
+                    models.JSONField(blank=True, default=dict, help_text="Persona to the rate of its own advice."),
+                ),
+                (
+                    "closest",
+                    models.CharField(
+                        blank=True, help_text="Whose advice the final plan is closest to, or synthesis.", max_length=12
+                    ),
+                ),
+                (
+                    "action",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="settlement", to="notion_sync.action"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Execution',
+            name="Execution",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('never', 'cannot succeed'), ('dead', 'failed too often')], default='waiting', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='Rises with every claim: the fencing token.')),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('settlement', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='execution', to='analysis.settlement')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("never", "cannot succeed"),
+                            ("dead", "failed too often"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "claims",
+                    models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fencing token."),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                (
+                    "settlement",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="execution", to="analysis.settlement"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Synthesis',
+            name="Synthesis",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('never', 'cannot succeed'), ('dead', 'failed too often')], default='waiting', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='Rises with every claim: the fencing token.')),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('answer', models.JSONField(blank=True, help_text='A SynthesisAnswer.', null=True)),
-                ('plan', models.JSONField(blank=True, help_text='The proposed Plan, immutable.', null=True)),
-                ('analysis', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='synthesis', to='analysis.analysis')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("never", "cannot succeed"),
+                            ("dead", "failed too often"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "claims",
+                    models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fencing token."),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                ("answer", models.JSONField(blank=True, help_text="A SynthesisAnswer.", null=True)),
+                ("plan", models.JSONField(blank=True, help_text="The proposed Plan, immutable.", null=True)),
+                (
+                    "analysis",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="synthesis", to="analysis.analysis"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'syntheses',
-                'abstract': False,
+                "verbose_name_plural": "syntheses",
+                "abstract": False,
             },
         ),
         migrations.AddField(
-            model_name='settlement',
-            name='synthesis',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='settlement', to='analysis.synthesis'),
+            model_name="settlement",
+            name="synthesis",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT, related_name="settlement", to="analysis.synthesis"
+            ),
         ),
         migrations.CreateModel(
-            name='Triage',
+            name="Triage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('never', 'cannot succeed'), ('dead', 'failed too often')], default='waiting', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='Rises with every claim: the fencing token.')),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('answer', models.JSONField(blank=True, help_text='A TriageAnswer.', null=True)),
-                ('route', models.CharField(blank=True, choices=[('strategic', 'strategic'), ('operational', 'operational'), ('reference', 'reference')], max_length=12)),
-                ('confidence', models.FloatField(blank=True, help_text='A fraction.', null=True)),
-                ('item', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='triage', to='notion_sync.inboxitem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("never", "cannot succeed"),
+                            ("dead", "failed too often"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "claims",
+                    models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fencing token."),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                ("answer", models.JSONField(blank=True, help_text="A TriageAnswer.", null=True)),
+                (
+                    "route",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("strategic", "strategic"),
+                            ("operational", "operational"),
+                            ("reference", "reference"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("confidence", models.FloatField(blank=True, help_text="A fraction.", null=True)),
+                (
+                    "item",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="triage", to="notion_sync.inboxitem"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddConstraint(
-            model_name='analysis',
-            constraint=models.UniqueConstraint(fields=('item', 'revision'), name='analysis_revision'),
+            model_name="analysis",
+            constraint=models.UniqueConstraint(fields=("item", "revision"), name="analysis_revision"),
         ),
         migrations.AddConstraint(
-            model_name='budgetperiod',
-            constraint=models.UniqueConstraint(fields=('budget', 'period'), name='budgetperiod_once'),
+            model_name="budgetperiod",
+            constraint=models.UniqueConstraint(fields=("budget", "period"), name="budgetperiod_once"),
         ),
         migrations.AddConstraint(
-            model_name='budgetperiod',
-            constraint=models.CheckConstraint(condition=models.Q(('reserved_usd__gte', 0), ('spent_usd__gte', 0)), name='budgetperiod_not_negative'),
+            model_name="budgetperiod",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reserved_usd__gte", 0), ("spent_usd__gte", 0)), name="budgetperiod_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='llmcall',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cost_usd__isnull', True), ('status', 'open')), models.Q(models.Q(('status', 'open'), _negated=True), ('cost_usd__isnull', False)), _connector='OR'), name='llmcall_closed_with_cost'),
+            model_name="llmcall",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("cost_usd__isnull", True), ("status", "open")),
+                    models.Q(models.Q(("status", "open"), _negated=True), ("cost_usd__isnull", False)),
+                    _connector="OR",
+                ),
+                name="llmcall_closed_with_cost",
+            ),
         ),
         migrations.AddIndex(
-            model_name='perspective',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='perspective_due'),
+            model_name="perspective",
+            index=models.Index(condition=models.Q(("status", "waiting")), fields=["due_at"], name="perspective_due"),
         ),
         migrations.AddIndex(
-            model_name='perspective',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['leased_until'], name='perspective_leased'),
+            model_name="perspective",
+            index=models.Index(
+                condition=models.Q(("status", "running")), fields=["leased_until"], name="perspective_leased"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='perspective',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='perspective_leased_while_running'),
+            model_name="perspective",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("leased_until__isnull", False), ("status", "running")),
+                    models.Q(models.Q(("status", "running"), _negated=True), ("leased_until__isnull", True)),
+                    _connector="OR",
+                ),
+                name="perspective_leased_while_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='perspective',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'running', 'done', 'never', 'dead'])), name='perspective_known_status'),
+            model_name="perspective",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["waiting", "running", "done", "never", "dead"])),
+                name="perspective_known_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='perspective',
-            constraint=models.UniqueConstraint(fields=('analysis', 'persona', 'round'), name='perspective_one_voice'),
+            model_name="perspective",
+            constraint=models.UniqueConstraint(fields=("analysis", "persona", "round"), name="perspective_one_voice"),
         ),
         migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='execution_due'),
+            model_name="execution",
+            index=models.Index(condition=models.Q(("status", "waiting")), fields=["due_at"], name="execution_due"),
         ),
         migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['leased_until'], name='execution_leased'),
+            model_name="execution",
+            index=models.Index(
+                condition=models.Q(("status", "running")), fields=["leased_until"], name="execution_leased"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='execution',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='execution_leased_while_running'),
+            model_name="execution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("leased_until__isnull", False), ("status", "running")),
+                    models.Q(models.Q(("status", "running"), _negated=True), ("leased_until__isnull", True)),
+                    _connector="OR",
+                ),
+                name="execution_leased_while_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='execution',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'running', 'done', 'never', 'dead'])), name='execution_known_status'),
+            model_name="execution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["waiting", "running", "done", "never", "dead"])),
+                name="execution_known_status",
+            ),
         ),
         migrations.AddIndex(
-            model_name='synthesis',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='synthesis_due'),
+            model_name="synthesis",
+            index=models.Index(condition=models.Q(("status", "waiting")), fields=["due_at"], name="synthesis_due"),
         ),
         migrations.AddIndex(
-            model_name='synthesis',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['leased_until'], name='synthesis_leased'),
+            model_name="synthesis",
+            index=models.Index(
+                condition=models.Q(("status", "running")), fields=["leased_until"], name="synthesis_leased"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='synthesis',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='synthesis_leased_while_running'),
+            model_name="synthesis",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("leased_until__isnull", False), ("status", "running")),
+                    models.Q(models.Q(("status", "running"), _negated=True), ("leased_until__isnull", True)),
+                    _connector="OR",
+                ),
+                name="synthesis_leased_while_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='synthesis',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'running', 'done', 'never', 'dead'])), name='synthesis_known_status'),
+            model_name="synthesis",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["waiting", "running", "done", "never", "dead"])),
+                name="synthesis_known_status",
+            ),
         ),
         migrations.AddIndex(
-            model_name='settlement',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='settlement_due'),
+            model_name="settlement",
+            index=models.Index(condition=models.Q(("status", "waiting")), fields=["due_at"], name="settlement_due"),
         ),
         migrations.AddIndex(
-            model_name='settlement',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['leased_until'], name='settlement_leased'),
+            model_name="settlement",
+            index=models.Index(
+                condition=models.Q(("status", "running")), fields=["leased_until"], name="settlement_leased"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='settlement',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='settlement_leased_while_running'),
+            model_name="settlement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("leased_until__isnull", False), ("status", "running")),
+                    models.Q(models.Q(("status", "running"), _negated=True), ("leased_until__isnull", True)),
+                    _connector="OR",
+                ),
+                name="settlement_leased_while_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='settlement',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'running', 'done', 'never', 'dead'])), name='settlement_known_status'),
+            model_name="settlement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["waiting", "running", "done", "never", "dead"])),
+                name="settlement_known_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='settlement',
-            constraint=models.CheckConstraint(condition=models.Q(('acceptance_rate__isnull', True), models.Q(('acceptance_rate__gte', 0), ('acceptance_rate__lte', 1)), _connector='OR'), name='settlement_rate_is_fraction'),
+            model_name="settlement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("acceptance_rate__isnull", True),
+                    models.Q(("acceptance_rate__gte", 0), ("acceptance_rate__lte", 1)),
+                    _connector="OR",
+                ),
+                name="settlement_rate_is_fraction",
+            ),
         ),
         migrations.AddIndex(
-            model_name='triage',
-            index=models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='triage_due'),
+            model_name="triage",
+            index=models.Index(condition=models.Q(("status", "waiting")), fields=["due_at"], name="triage_due"),
         ),
         migrations.AddIndex(
-            model_name='triage',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['leased_until'], name='triage_leased'),
+            model_name="triage",
+            index=models.Index(
+                condition=models.Q(("status", "running")), fields=["leased_until"], name="triage_leased"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='triage',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='triage_leased_while_running'),
+            model_name="triage",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("leased_until__isnull", False), ("status", "running")),
+                    models.Q(models.Q(("status", "running"), _negated=True), ("leased_until__isnull", True)),
+                    _connector="OR",
+                ),
+                name="triage_leased_while_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='triage',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'running', 'done', 'never', 'dead'])), name='triage_known_status'),
+            model_name="triage",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["waiting", "running", "done", "never", "dead"])),
+                name="triage_known_status",
+            ),
         ),
     ]

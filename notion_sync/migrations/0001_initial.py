@@ -7,366 +7,880 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Action',
+            name="Action",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
-                ('approval_status', models.CharField(blank=True, db_index=True, max_length=40)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
+                ("approval_status", models.CharField(blank=True, db_index=True, max_length=40)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Area',
+            name="Area",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='DataSource',
+            name="DataSource",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=12, unique=True)),
-                ('database_id', models.UUIDField()),
-                ('data_source_id', models.UUIDField(unique=True)),
-                ('url', models.TextField(blank=True)),
-                ('property_ids', models.JSONField(default=dict, help_text="Our property name to Notion's property id.")),
-                ('cursor', models.DateTimeField(blank=True, null=True)),
-                ('reading_from', models.DateTimeField(blank=True, null=True)),
-                ('reading_since', models.DateTimeField(blank=True, help_text='Lower bound of the query under way.', null=True)),
-                ('next_page', models.TextField(blank=True)),
-                ('mirrored_at', models.DateTimeField(blank=True, help_text='First full mirror since this database was born.', null=True)),
-                ('polled_at', models.DateTimeField(blank=True, help_text='Start of the last finished poll.', null=True)),
-                ('hold', models.TextField(blank=True, help_text='Why this source is not read or written now, and the fix.')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=12, unique=True)),
+                ("database_id", models.UUIDField()),
+                ("data_source_id", models.UUIDField(unique=True)),
+                ("url", models.TextField(blank=True)),
+                (
+                    "property_ids",
+                    models.JSONField(default=dict, help_text="Our property name to Notion's property id."),
+                ),
+                ("cursor", models.DateTimeField(blank=True, null=True)),
+                ("reading_from", models.DateTimeField(blank=True, null=True)),
+                (
+                    "reading_since",
+                    models.DateTimeField(blank=True, help_text="Lower bound of the query under way.", null=True),
+                ),
+                ("next_page", models.TextField(blank=True)),
+                (
+                    "mirrored_at",
+                    models.DateTimeField(
+                        blank=True, help_text="First full mirror since this database was born.", null=True
+                    ),
+                ),
+                (
+                    "polled_at",
+                    models.DateTimeField(blank=True, help_text="Start of the last finished poll.", null=True),
+                ),
+                (
+                    "hold",
+                    models.TextField(blank=True, help_text="Why this source is not read or written now, and the fix."),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Intent',
+            name="Intent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='LogEntry',
+            name="LogEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Node',
+            name="Node",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='PersonaPage',
+            name="PersonaPage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Project',
+            name="Project",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Task',
+            name="Task",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='TrainingExample',
+            name="TrainingExample",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='InboxItem',
+            name="InboxItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('page_id', models.UUIDField(blank=True, null=True, unique=True)),
-                ('emm_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('title', models.TextField(blank=True)),
-                ('values', models.JSONField(blank=True, default=dict, help_text='Property name to value, as properties.read gives it.')),
-                ('properties', models.JSONField(blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links.")),
-                ('digest', models.CharField(blank=True, help_text='Over what people may change: what wakes us.', max_length=64)),
-                ('url', models.TextField(blank=True)),
-                ('ours', models.BooleanField(default=False, help_text='Created by this integration.')),
-                ('in_trash', models.BooleanField(default=False)),
-                ('created_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('last_edited_time', models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='When an answer of Notion last carried the page.', null=True)),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('triaging', 'triaging'), ('analysing', 'analysing'), ('writing', 'writing'), ('proposed', 'awaits a person'), ('decided', 'decided'), ('done', 'done'), ('skipped', 'skipped'), ('held', 'held')], default='waiting', max_length=10)),
-                ('state_reason', models.TextField(blank=True)),
-                ('state_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('body', models.TextField(blank=True, help_text="The page's content as markdown.")),
-                ('body_of', models.DateTimeField(blank=True, help_text='last_edited_time of the page when the body was read.', null=True)),
-                ('body_read_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("page_id", models.UUIDField(blank=True, null=True, unique=True)),
+                ("emm_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("title", models.TextField(blank=True)),
+                (
+                    "values",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to value, as properties.read gives it."
+                    ),
+                ),
+                (
+                    "properties",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to Notion's own JSON: formatting, links."
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        blank=True, help_text="Over what people may change: what wakes us.", max_length=64
+                    ),
+                ),
+                ("url", models.TextField(blank=True)),
+                ("ours", models.BooleanField(default=False, help_text="Created by this integration.")),
+                ("in_trash", models.BooleanField(default=False)),
+                (
+                    "created_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "last_edited_time",
+                    models.DateTimeField(blank=True, help_text="Notion's, floored to the minute.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When an answer of Notion last carried the page.", null=True
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("triaging", "triaging"),
+                            ("analysing", "analysing"),
+                            ("writing", "writing"),
+                            ("proposed", "awaits a person"),
+                            ("decided", "decided"),
+                            ("done", "done"),
+                            ("skipped", "skipped"),
+                            ("held", "held"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("state_reason", models.TextField(blank=True)),
+                ("state_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("body", models.TextField(blank=True, help_text="The page's content as markdown.")),
+                (
+                    "body_of",
+                    models.DateTimeField(
+                        blank=True, help_text="last_edited_time of the page when the body was read.", null=True
+                    ),
+                ),
+                ("body_read_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['state', 'state_since'], name='inboxitem_state')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'triaging', 'analysing', 'writing', 'proposed', 'decided', 'done', 'skipped', 'held'])), name='inboxitem_known_state')],
+                "indexes": [models.Index(fields=["state", "state_since"], name="inboxitem_state")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "waiting",
+                                    "triaging",
+                                    "analysing",
+                                    "writing",
+                                    "proposed",
+                                    "decided",
+                                    "done",
+                                    "skipped",
+                                    "held",
+                                ],
+                            )
+                        ),
+                        name="inboxitem_known_state",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='NotionCall',
+            name="NotionCall",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True)),
-                ('method', models.CharField(max_length=6)),
-                ('route', models.CharField(help_text='The path with ids replaced by a placeholder.', max_length=120)),
-                ('page_id', models.UUIDField(blank=True, db_index=True, null=True)),
-                ('status', models.PositiveSmallIntegerField(blank=True, help_text='Empty: no answer came.', null=True)),
-                ('error', models.TextField(blank=True, help_text="Notion's code and message, or how the connection failed.")),
-                ('request_id', models.CharField(blank=True, max_length=64)),
-                ('duration_ms', models.PositiveIntegerField()),
-                ('waited_ms', models.PositiveIntegerField(default=0, help_text='For the shared request budget, before the call.')),
-                ('item', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='notion_calls', to='notion_sync.inboxitem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True)),
+                ("method", models.CharField(max_length=6)),
+                ("route", models.CharField(help_text="The path with ids replaced by a placeholder.", max_length=120)),
+                ("page_id", models.UUIDField(blank=True, db_index=True, null=True)),
+                ("status", models.PositiveSmallIntegerField(blank=True, help_text="Empty: no answer came.", null=True)),
+                (
+                    "error",
+                    models.TextField(blank=True, help_text="Notion's code and message, or how the connection failed."),
+                ),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                ("duration_ms", models.PositiveIntegerField()),
+                (
+                    "waited_ms",
+                    models.PositiveIntegerField(default=0, help_text="For the shared request budget, before the call."),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="notion_calls",
+                        to="notion_sync.inboxitem",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Poller',
+            name="Poller",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('running', 'running'), ('paused', 'paused')], default='running', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('interval_seconds', models.PositiveIntegerField(help_text='Seconds between two polls of the inbox and the action pipes.')),
-                ('asked_at', models.DateTimeField(blank=True, help_text='When someone last pressed Poll now.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("running", "running"), ("paused", "paused")], default="running", max_length=8
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "interval_seconds",
+                    models.PositiveIntegerField(
+                        help_text="Seconds between two polls of the inbox and the action pipes."
+                    ),
+                ),
+                (
+                    "asked_at",
+                    models.DateTimeField(blank=True, help_text="When someone last pressed Poll now.", null=True),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='poller_single_row'), models.CheckConstraint(condition=models.Q(('interval_seconds__gte', 1)), name='poller_interval_positive')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("pk", 1)), name="poller_single_row"),
+                    models.CheckConstraint(
+                        condition=models.Q(("interval_seconds__gte", 1)), name="poller_interval_positive"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Workspace',
+            name="Workspace",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('bot_id', models.UUIDField(help_text="The integration's own user: what it wrote is ours.")),
-                ('workspace_id', models.CharField(blank=True, max_length=64)),
-                ('name', models.TextField(blank=True)),
-                ('parent_page_id', models.UUIDField(blank=True, null=True)),
-                ('installation_id', models.UUIDField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("bot_id", models.UUIDField(help_text="The integration's own user: what it wrote is ours.")),
+                ("workspace_id", models.CharField(blank=True, max_length=64)),
+                ("name", models.TextField(blank=True)),
+                ("parent_page_id", models.UUIDField(blank=True, null=True)),
+                ("installation_id", models.UUIDField()),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='workspace_single_row')],
+                "constraints": [models.CheckConstraint(condition=models.Q(("pk", 1)), name="workspace_single_row")],
             },
         ),
         migrations.CreateModel(
-            name='BodyRead',
+            name="BodyRead",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('never', 'cannot succeed'), ('dead', 'failed too often')], default='waiting', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='Rises with every claim: the fencing token.')),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('item', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='body_job', to='notion_sync.inboxitem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("never", "cannot succeed"),
+                            ("dead", "failed too often"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "claims",
+                    models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fencing token."),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                (
+                    "item",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="body_job", to="notion_sync.inboxitem"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='bodyread_due'), models.Index(condition=models.Q(('status', 'running')), fields=['leased_until'], name='bodyread_leased')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='bodyread_leased_while_running'), models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'running', 'done', 'never', 'dead'])), name='bodyread_known_status')],
+                "abstract": False,
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "waiting")), fields=["due_at"], name="bodyread_due"),
+                    models.Index(
+                        condition=models.Q(("status", "running")), fields=["leased_until"], name="bodyread_leased"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("leased_until__isnull", False), ("status", "running")),
+                            models.Q(models.Q(("status", "running"), _negated=True), ("leased_until__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="bodyread_leased_while_running",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["waiting", "running", "done", "never", "dead"])),
+                        name="bodyread_known_status",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OutboxEntry',
+            name="OutboxEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('never', 'cannot succeed'), ('dead', 'failed too often')], default='waiting', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='Rises with every claim: the fencing token.')),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('kind', models.CharField(choices=[('create', 'create'), ('update', 'change')], max_length=6)),
-                ('source_key', models.CharField(help_text='The database, by its key in workspace.DATABASES.', max_length=12)),
-                ('emm_id', models.UUIDField()),
-                ('page_id', models.UUIDField(blank=True, help_text='Known at the latest when delivered.', null=True)),
-                ('sequence', models.PositiveIntegerField(default=0, help_text='Order among the entries of one page.')),
-                ('purpose', models.CharField(help_text='Why we write, in words for the console.', max_length=120)),
-                ('values', models.JSONField(help_text='Property name to the value that we want there.')),
-                ('base', models.JSONField(blank=True, default=dict, help_text='Property name to the value that we knew when we promised.')),
-                ('children', models.JSONField(blank=True, default=list, help_text='Blocks of a page that is created.')),
-                ('needs', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, default=list, help_text='EMM_IDs of the pages it refers to.', size=None)),
-                ('promised_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('sent_at', models.DateTimeField(blank=True, help_text='Set before a request whose fate is unknown until cleared.', null=True)),
-                ('misses', models.PositiveSmallIntegerField(default=0, help_text='Lookups that did not find the page after a lost answer.')),
-                ('item', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='outbox', to='notion_sync.inboxitem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("never", "cannot succeed"),
+                            ("dead", "failed too often"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "claims",
+                    models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fencing token."),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                ("kind", models.CharField(choices=[("create", "create"), ("update", "change")], max_length=6)),
+                (
+                    "source_key",
+                    models.CharField(help_text="The database, by its key in workspace.DATABASES.", max_length=12),
+                ),
+                ("emm_id", models.UUIDField()),
+                ("page_id", models.UUIDField(blank=True, help_text="Known at the latest when delivered.", null=True)),
+                ("sequence", models.PositiveIntegerField(default=0, help_text="Order among the entries of one page.")),
+                ("purpose", models.CharField(help_text="Why we write, in words for the console.", max_length=120)),
+                ("values", models.JSONField(help_text="Property name to the value that we want there.")),
+                (
+                    "base",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Property name to the value that we knew when we promised."
+                    ),
+                ),
+                ("children", models.JSONField(blank=True, default=list, help_text="Blocks of a page that is created.")),
+                (
+                    "needs",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.UUIDField(),
+                        blank=True,
+                        default=list,
+                        help_text="EMM_IDs of the pages it refers to.",
+                        size=None,
+                    ),
+                ),
+                ("promised_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "sent_at",
+                    models.DateTimeField(
+                        blank=True, help_text="Set before a request whose fate is unknown until cleared.", null=True
+                    ),
+                ),
+                (
+                    "misses",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="Lookups that did not find the page after a lost answer."
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="outbox",
+                        to="notion_sync.inboxitem",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'outbox entries',
-                'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='outboxentry_due'), models.Index(condition=models.Q(('status', 'running')), fields=['leased_until'], name='outboxentry_leased')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='outboxentry_leased_while_running'), models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'running', 'done', 'never', 'dead'])), name='outboxentry_known_status'), models.UniqueConstraint(condition=models.Q(('kind', 'create')), fields=('emm_id',), name='outboxentry_one_creation'), models.UniqueConstraint(fields=('emm_id', 'sequence'), name='outboxentry_ordered')],
+                "verbose_name_plural": "outbox entries",
+                "abstract": False,
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "waiting")), fields=["due_at"], name="outboxentry_due"),
+                    models.Index(
+                        condition=models.Q(("status", "running")), fields=["leased_until"], name="outboxentry_leased"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("leased_until__isnull", False), ("status", "running")),
+                            models.Q(models.Q(("status", "running"), _negated=True), ("leased_until__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="outboxentry_leased_while_running",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["waiting", "running", "done", "never", "dead"])),
+                        name="outboxentry_known_status",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "create")), fields=("emm_id",), name="outboxentry_one_creation"
+                    ),
+                    models.UniqueConstraint(fields=("emm_id", "sequence"), name="outboxentry_ordered"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PollCycle',
+            name="PollCycle",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('never', 'cannot succeed'), ('dead', 'failed too often')], default='waiting', max_length=8)),
-                ('status_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('claims', models.PositiveIntegerField(default=0, help_text='Rises with every claim: the fencing token.')),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('trigger', models.CharField(choices=[('interval', 'interval'), ('person', 'poll now'), ('webhook', 'webhook')], default='interval', max_length=8)),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('seen', models.PositiveIntegerField(default=0, help_text="Pages in Notion's answers.")),
-                ('changed', models.PositiveIntegerField(default=0, help_text='Pages that differed from the mirror.')),
-                ('requests', models.PositiveIntegerField(default=0)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cycles', to='notion_sync.datasource')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("never", "cannot succeed"),
+                            ("dead", "failed too often"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("status_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "claims",
+                    models.PositiveIntegerField(default=0, help_text="Rises with every claim: the fencing token."),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[("interval", "interval"), ("person", "poll now"), ("webhook", "webhook")],
+                        default="interval",
+                        max_length=8,
+                    ),
+                ),
+                ("opened_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("seen", models.PositiveIntegerField(default=0, help_text="Pages in Notion's answers.")),
+                ("changed", models.PositiveIntegerField(default=0, help_text="Pages that differed from the mirror.")),
+                ("requests", models.PositiveIntegerField(default=0)),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="cycles", to="notion_sync.datasource"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='pollcycle_due'), models.Index(condition=models.Q(('status', 'running')), fields=['leased_until'], name='pollcycle_leased')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='pollcycle_leased_while_running'), models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'running', 'done', 'never', 'dead'])), name='pollcycle_known_status'), models.UniqueConstraint(condition=models.Q(('status__in', ['waiting', 'running'])), fields=('source',), name='pollcycle_one_open_per_source')],
+                "abstract": False,
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "waiting")), fields=["due_at"], name="pollcycle_due"),
+                    models.Index(
+                        condition=models.Q(("status", "running")), fields=["leased_until"], name="pollcycle_leased"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("leased_until__isnull", False), ("status", "running")),
+                            models.Q(models.Q(("status", "running"), _negated=True), ("leased_until__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="pollcycle_leased_while_running",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["waiting", "running", "done", "never", "dead"])),
+                        name="pollcycle_known_status",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ["waiting", "running"])),
+                        fields=("source",),
+                        name="pollcycle_one_open_per_source",
+                    ),
+                ],
             },
         ),
     ]
