@@ -45,6 +45,6 @@ def trusted_proxies(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
 def unknown_variables(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """No variable with one of our prefixes is misspelt."""
     return [
-        Warning(said, hint="docs/environment.md lists them all.", id="emm.W001")
+        Warning(said, hint="python scripts/validate-env.py lists the ones there are.", id="emm.W001")
         for said in environment.unknown(os.environ)
     ]

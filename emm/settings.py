@@ -287,7 +287,7 @@ LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
-DATETIME_FORMAT = "j M Y, H:i:s"
+FORMAT_MODULE_PATH = "emm.formats"
 
 # Static files
 STATIC_URL = "static/"

@@ -146,14 +146,14 @@ def _disagreement(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Co
 
 
 def _dissent(answer: SynthesisAnswer, voices: Sequence[Voice]) -> list[Block]:
-    """The case against, and word for word whoever recommends something else."""
+    """The case against, and word for word whoever recommends something else. What is quoted is not said twice."""
     others = [
         (voice.name, voice.answer)
         for voice in voices
         if voice.answer and voice.answer.recommended != answer.recommended
     ]
     found: list[Block] = [Heading("The dissent")]
-    if answer.dissent:
+    if answer.dissent and all(answer.dissent != said.rationale for _, said in others):
         found.append(Paragraph([Span("The strongest case against: ", bold=True), answer.dissent]))
     for name, said in others:
         found.append(Quote([said.rationale, Span(f"\n{name}, who recommends {said.recommended}", italic=True)]))

@@ -112,6 +112,9 @@ class LogEntry(Mirror):
 
     key = "log"
 
+    class Meta:
+        verbose_name_plural = "log entries"
+
 
 class TrainingExample(Mirror):
     """A page of Training Data: what a person made of one proposal."""

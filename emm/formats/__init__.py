@@ -1,0 +1,1 @@
+"""How times look in the console, by locale."""
