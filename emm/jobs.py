@@ -74,6 +74,9 @@ class JobQuerySet(models.QuerySet[Any]):
         return self.filter(status__in=(Job.Status.NEVER, Job.Status.DEAD))
 
 
+JobManager = models.Manager.from_queryset(JobQuerySet)
+
+
 class Job(models.Model):
     """One piece of work. Subclasses name their stage, which gives the lease, the queue and the period of the sweep."""
 
@@ -97,7 +100,7 @@ class Job(models.Model):
     failures = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(blank=True)
 
-    objects = JobQuerySet.as_manager()
+    objects = JobManager()
 
     class Meta:
         abstract = True

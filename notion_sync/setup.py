@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from emm.jobs import Misconfigured, Never
-from notion_sync import client, properties, workspace
+from notion_sync import client, installation, properties, workspace
 from notion_sync.failures import NotShared
 from notion_sync.mirror import model_of
 from notion_sync.models import DataSource, Workspace
@@ -60,18 +60,21 @@ class Found:
     ids: dict[str, str]
 
 
-def prepare(parent: str, report: Report) -> None:
+def prepare(parent: str, report: Report, *, take_over: bool = False) -> None:
     """Make the workspace below the page `parent` (id or address) ready, and store where everything is.
 
-    `report` is given a line for each step. Raises Misconfigured where a person must act first, Later and Never as
-    Notion answers, client.Ambiguous where a write's fate is unknown. Run it again then: nothing is made twice.
+    `report` is given a line for each step. `take_over`: serve it although another installation has. Raises
+    Misconfigured where a person must act first, Later and Never as Notion answers, client.Ambiguous where a write's
+    fate is unknown. Run it again then: nothing is made twice.
     """
     bot = client.me()
     report(f"Connected to {properties.clean(bot['bot']['workspace_name'] or 'Notion')}.")
     parent_id = notion_id(parent, "The parent page")
     if client.retrieve_page(parent_id)["in_trash"]:
         raise Misconfigured("The parent page is in Notion's trash.", "Restore it, or name another one.")
-    under = _databases_under(parent_id)
+    children = client.block_children(parent_id)
+    report(installation.occupy(parent_id, children, take_over=take_over))
+    under = _databases_among(children)
     found: dict[str, Found] = {}
     for database in DATABASES.values():
         sources = {key: other.data_source_id for key, other in found.items()}
@@ -94,8 +97,8 @@ def notion_id(text: str, what: str) -> str:
     return str(uuid.UUID(match[0]))
 
 
-def _databases_under(parent_id: str) -> dict[str, str]:
-    blocks = [block for block in client.block_children(parent_id) if block["type"] == "child_database"]
+def _databases_among(children: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    blocks = [block for block in children if block["type"] == "child_database"]
     return {block["child_database"]["title"]: block["id"] for block in reversed(blocks) if not block["in_trash"]}
 
 
@@ -243,7 +246,7 @@ def _store(bot: Mapping[str, Any], parent_id: str, found: Mapping[str, Found]) -
         "name": properties.clean(bot["bot"]["workspace_name"] or ""),
         "parent_page_id": parent_id,
     }
-    Workspace.objects.update_or_create(pk=1, defaults=facts, create_defaults={**facts, "installation_id": uuid.uuid4()})
+    Workspace.objects.filter(pk=1).update(**facts)
     for key, one in found.items():
         # Another data source under the same key is another mirror, which starts from nothing.
         DataSource.objects.filter(key=key).exclude(data_source_id=one.data_source_id).delete()

@@ -109,7 +109,7 @@ def finish_after_cut(sandbox: Sandbox, n: int) -> None:
         assert set(schema(sandbox, database.key)) == {p.name for p in database.properties}
 
 
-CALLS = 40  # of a first run
+CALLS = 41  # of a first run
 
 
 def test_a_first_run_is_as_many_calls_as_the_cuts_below_cover(sandbox: Sandbox) -> None:
@@ -117,7 +117,7 @@ def test_a_first_run_is_as_many_calls_as_the_cuts_below_cover(sandbox: Sandbox) 
     assert len(sandbox.requests()) == CALLS
 
 
-@pytest.mark.parametrize("n", [2, 4, 13, 25, 31, CALLS])
+@pytest.mark.parametrize("n", [2, 4, 5, 13, 25, 31, CALLS])
 def test_cut_off_it_is_finished_by_the_next_run(sandbox: Sandbox, n: int) -> None:
     finish_after_cut(sandbox, n)
 
@@ -277,3 +277,26 @@ def test_a_refusal_that_is_not_about_a_prefix_is_not_tried_again(
     with pytest.raises(Never, match="something else"):
         prepare(sandbox)
     assert asked == ["System Inbox"]
+
+
+def test_a_workspace_that_another_installation_serves_is_refused(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    Workspace.objects.update(installation_id=uuid.uuid4())
+    with pytest.raises(Misconfigured, match="Another installation"):
+        prepare(sandbox)
+
+
+def test_a_person_may_take_a_workspace_over(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    Workspace.objects.update(installation_id=uuid.uuid4())
+    lines: list[str] = []
+    setup.prepare(sandbox.root_page_id, lines.append, take_over=True)
+    assert "Command Center: taken over." in lines
+    assert "Command Center: found." in prepare(sandbox)
+
+
+def test_a_run_that_was_cut_off_knows_its_own_mark(sandbox: Sandbox) -> None:
+    fail_nth(sandbox, "500", 6)
+    with pytest.raises((Later, Never, client.Ambiguous)):
+        prepare(sandbox)
+    assert "Command Center: found." in prepare(sandbox)

@@ -67,6 +67,8 @@ class Command(BaseCommand):
         elif not serves_notion() and settings.NOTION_PARENT_PAGE and not DataSource.objects.exists():
             self.say("Preparing the Notion workspace.")
             self.set_up(settings.NOTION_PARENT_PAGE)
+        elif not serves_notion() and not DataSource.objects.exists():
+            self.say("No Notion workspace is known yet: manage.py setup_notion --parent PAGE builds one.")
 
     def set_up(self, parent: str) -> None:
         try:
