@@ -10,7 +10,7 @@ from typing import Any
 
 from emm.jobs import Misconfigured
 from notion_sync import client
-from notion_sync.document import Callout, Paragraph, blocks
+from notion_sync.document import Block, Callout, Paragraph, blocks
 from notion_sync.models import Workspace
 
 TITLE = "Command Center"
@@ -43,7 +43,7 @@ def occupy(parent_id: str, children: Iterable[Mapping[str, Any]], *, take_over: 
                 "Stop that one, then run manage.py setup_notion --take-over; or name another parent page.",
             )
         client.update_page(page_id, in_trash=True)
-    text = [
+    text: list[Block] = [
         Callout(f"Served by installation {ours}. Leave this line: it keeps a second installation away.", "🧭"),
         Paragraph("Write into System Inbox. Decide in Action Pipes."),
     ]
