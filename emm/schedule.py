@@ -47,33 +47,18 @@ OUTBOX_LEASE = settings.OUTBOX_LEASE.total_seconds()
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        _stage(
-            "poll",
-            "notion_sync.PollCycle",
-            "notion_sync.polling.poll",
-            "notion_sync.polling.open_cycles",
-            5,
-            180,
-            "sync",
-        ),
+        _stage("poll", "notion_sync.PollCycle", "notion_sync.polling.poll", "notion_sync.polling.open_cycles", 5, 180, "sync"),
         _stage("body", "notion_sync.BodyRead", "notion_sync.bodies.read", "", 15, 180, "sync"),
         _stage("triage", "analysis.Triage", "analysis.triage.triage", "analysis.triage.open_triages", 15, 700, "llm"),
         _stage("argue", "analysis.Perspective", "analysis.dialectic.argue", "", 15, 700, "llm"),
         _stage("synthesise", "analysis.Synthesis", "analysis.dialectic.synthesise", "", 15, 700, "llm"),
         _stage("deliver", "notion_sync.OutboxEntry", "notion_sync.outbox.deliver", "", 15, OUTBOX_LEASE, "write"),
         _stage("advance", "", "", "analysis.progress.advance_items", 15, 60, "sync"),
-        _stage(
-            "settle",
-            "analysis.Settlement",
-            "analysis.settlement.settle",
-            "analysis.settlement.open_settlements",
-            15,
-            60,
-            "sync",
-        ),
+        _stage("settle", "analysis.Settlement", "analysis.settlement.settle", "analysis.settlement.open_settlements", 15, 60, "sync"),
         _stage("execute", "analysis.Execution", "analysis.execution.execute", "", 15, 60, "sync"),
+        _stage("prune", "", "", "notion_sync.retention.prune", 3600, 60, "sync"),
     )
-}
+}  # fmt: skip
 
 QUEUES = ("sync", "llm", "write")
 
