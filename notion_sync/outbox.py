@@ -143,9 +143,10 @@ def deliver(entry: OutboxEntry) -> None:
         page = _update(
             entry, source, {n: properties.canonical(written[source.property_ids[n]]) for n in values}, written
         )
+    pages = complete(source, [page]) if page is not None else []
     with transaction.atomic():
         if page is not None:
-            absorb(source, [page])
+            absorb(source, pages)
             OutboxEntry.objects.filter(pk=entry.pk).update(page_id=page["id"], sent_at=None)
         entry.finish()
 
@@ -166,7 +167,7 @@ def _wait_for_turn(entry: OutboxEntry) -> None:
         OutboxEntry.objects.filter(emm_id=entry.emm_id, sequence__lt=entry.sequence).exclude(status="done").first()
     )
     if earlier is not None:
-        raise Later(LONG_WAIT, f"Waits for: {earlier}.")
+        raise Later(LONG_WAIT, f"Waits for: {_state_of(earlier)}.")
 
 
 def _resolved(value: Any) -> Any:
@@ -175,10 +176,14 @@ def _resolved(value: Any) -> Any:
     return [_page_id(part["ref"]) if isinstance(part, dict) and "ref" in part else part for part in value]
 
 
+def _state_of(entry: OutboxEntry) -> str:
+    return f"{entry}. {entry.last_error}".strip().removesuffix(".")
+
+
 def _page_id(emm_id: str) -> str:
     parent = OutboxEntry.objects.filter(kind=OutboxEntry.Kind.CREATE, emm_id=emm_id).first()
     if parent is None or parent.status != OutboxEntry.Status.DONE or parent.page_id is None:
-        raise Later(LONG_WAIT, f"Waits for the page that it refers to: {parent or emm_id}.")
+        raise Later(LONG_WAIT, f"Waits for the page that it refers to: {_state_of(parent) if parent else emm_id}.")
     return str(parent.page_id)
 
 

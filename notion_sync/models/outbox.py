@@ -67,5 +67,7 @@ class OutboxEntry(Job):
             for pk in followers.values_list("pk", flat=True):
                 schedule.nudge("deliver", pk)
             followers.update(due_at=Now(), last_error="")
+        if self.item is not None and self.status == self.Status.WAITING and self.item.state == InboxItem.State.WRITING:
+            self.item.enter(InboxItem.State.WRITING, f"Not written yet: {self.purpose}. {self.last_error}")
         if self.item_id and self.status in (self.Status.DONE, self.Status.NEVER, self.Status.DEAD):
             schedule.nudge("advance")

@@ -126,7 +126,12 @@ class BodyRead(Job):
 
     def moved(self) -> None:
         """An item whose body can't be read is held: it is never triaged on half of what was said."""
-        if self.status in (self.Status.NEVER, self.Status.DEAD) and self.item.state == InboxItem.State.WAITING:
-            self.item.enter(InboxItem.State.HELD, f"Its content could not be read. {self.last_error}")
-        elif self.status == self.Status.WAITING and self.item.state == InboxItem.State.HELD and not self.item.body_of:
-            self.item.enter(InboxItem.State.WAITING)
+        item, waiting = self.item, InboxItem.State.WAITING
+        if self.status in (self.Status.NEVER, self.Status.DEAD) and item.state == waiting:
+            item.enter(InboxItem.State.HELD, f"Its content could not be read. {self.last_error}")
+        elif self.status == self.Status.WAITING and item.state == InboxItem.State.HELD and not item.body_of:
+            item.enter(waiting)
+        elif self.status == self.Status.WAITING and item.state == waiting:
+            item.enter(waiting, f"Its content is not read yet. {self.last_error}")
+        elif self.status == self.Status.DONE and item.state == waiting and item.state_reason:
+            item.enter(waiting)
