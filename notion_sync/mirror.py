@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.apps import apps
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from notion_sync import client, properties, workspace
 from notion_sync.models import Action, DataSource, Mirror, Workspace
@@ -50,7 +50,7 @@ def complete(source: DataSource, pages: Sequence[Mapping[str, Any]]) -> list[Map
     watched = workspace.watched(workspace.DATABASES[source.key])
     ids = {source.property_ids[name]: name for name in watched if name in source.property_ids}
     rows = model_of(source.key)._default_manager
-    return [_complete(page, ids, rows.filter(page_id=page["id"]).first) for page in pages]
+    return [_complete(page, ids, lambda page=page: rows.filter(page_id=page["id"]).first()) for page in pages]
 
 
 def _complete(page: Mapping[str, Any], ids: Mapping[str, str], row: Callable[[], Mirror | None]) -> Mapping[str, Any]:
@@ -136,7 +136,7 @@ def _row(model: type[Mirror], source: DataSource, page: Mapping[str, Any], bot: 
         in_trash=bool(page.get("in_trash")),
         created_time=datetime.fromisoformat(page["created_time"]),
         last_edited_time=datetime.fromisoformat(page["last_edited_time"]),
-        seen_at=timezone.now(),
+        seen_at=Now(),
     )
     if isinstance(row, Action):
         row.approval_status = values.get("Approval_Status") or ""

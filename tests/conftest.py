@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -28,13 +27,8 @@ from notion_sync.mirror import model_of
 from notion_sync.models import DataSource, NotionCall, PollCycle, Poller, Workspace
 from notion_sync.workspace import DATABASES
 from tests.contract.openapi import RequestContract
+from tests.ports import free_port
 from tests.world import Sandbox, poll_now
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
