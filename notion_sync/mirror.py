@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,15 +49,14 @@ def complete(source: DataSource, pages: Sequence[Mapping[str, Any]]) -> list[Map
     """
     watched = workspace.watched(workspace.DATABASES[source.key])
     ids = {source.property_ids[name]: name for name in watched if name in source.property_ids}
-    rows = model_of(source.key)._default_manager
-    return [_complete(page, ids, lambda page=page: rows.filter(page_id=page["id"]).first()) for page in pages]
+    return [_complete(page, ids, model_of(source.key)) for page in pages]
 
 
-def _complete(page: Mapping[str, Any], ids: Mapping[str, str], row: Callable[[], Mirror | None]) -> Mapping[str, Any]:
+def _complete(page: Mapping[str, Any], ids: Mapping[str, str], model: type[Mirror]) -> Mapping[str, Any]:
     short = {name: prop for name, prop in page["properties"].items() if prop["id"] in ids and properties.cut(prop)}
     if not short:
         return page
-    known = row()
+    known = model._default_manager.filter(page_id=page["id"]).first()
     unedited = known is not None and known.last_edited_time == datetime.fromisoformat(page["last_edited_time"])
     whole: dict[str, Any] = {}
     for name, prop in short.items():

@@ -22,7 +22,7 @@ from django.core.management import CommandError
 from pytest_django.fixtures import Settings
 
 from ops.management.commands import run
-from tests.conftest import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 180.0  # seconds that a busy machine may take; a quiet one needs a tenth
