@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import redis
 
+from emm.schedule import QUEUES
 from tests.ops.test_run import ROOT, Product, children, engines_of, environ, two_free_ports, wait
 from tests.world import VERSION
 
@@ -55,13 +56,8 @@ class Day:
             cwd=ROOT, env=environ(product.state, product.port), capture_output=True, text=True, check=True,
         )  # fmt: skip
         self.database, self.valkey = seen.stdout.split()
-        arguments = [
-            *(
-                (*CELERY, "worker", "-P", "threads", "-Q", q, "-c", "6", "-n", f"second-{q}@%h")
-                for q in ("sync", "llm", "write")
-            )
-        ]
-        arguments.append((*CELERY, "beat", "--pidfile="))
+        workers = [["worker", "-P", "threads", "-Q", q, "-c", "6", "-n", f"second-{q}@%h"] for q in QUEUES]
+        arguments = [[*CELERY, *words] for words in (*workers, ["beat", "--pidfile="])]
         environment = environ(product.state, product.port, DATABASE_URL=self.database, REDIS_URL=self.valkey)
         self.second = [
             subprocess.Popen(
@@ -94,7 +90,7 @@ class Day:
                 "select count(*) from notion_sync_inboxitem where state in ('proposed', 'done', 'held', 'skipped')"
             )
             owed = self.ask("select count(*) from notion_sync_outboxentry where status <> 'done'")
-            return rest[0][0] == ITEMS and owed[0][0] == 0
+            return bool(rest[0][0] == ITEMS and owed[0][0] == 0)
         return False
 
     def keys(self) -> Counter[str]:
