@@ -24,7 +24,7 @@ from notion_sync import client, properties, workspace
 from notion_sync.mirror import absorb, bot_id, complete, model_of
 from notion_sync.models import DataSource, InboxItem, Mirror, OutboxEntry
 
-LONG_WAIT = timedelta(minutes=1)  # a delivery that it waits for wakes it before
+LONG_WAIT = timedelta(minutes=1)  # for a person, or for what wakes it before
 NAMESPACE = uuid.UUID("5f0f2b53-6a51-5c0e-9d3a-3d6d7f6c2a10")
 
 

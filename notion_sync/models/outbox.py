@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -57,6 +59,21 @@ class OutboxEntry(Job):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source_key}: {self.purpose}"
+
+    @classmethod
+    def claim(cls, pk: Any) -> Self | None:
+        """As any job, but not while a page that the entry needs, or an earlier entry of its page, is still on its way.
+
+        Those nudge it when they are done, and it waits unclaimed until then: a claimed entry would miss the nudge.
+        """
+        entry = cls.objects.filter(pk=pk).first()
+        if entry is None:
+            return None
+        earlier = Q(emm_id=entry.emm_id, sequence__lt=entry.sequence)
+        needed = Q(kind=cls.Kind.CREATE, emm_id__in=entry.needs)
+        if cls.objects.unfinished().filter(earlier | needed).exists():
+            return None
+        return super().claim(pk)
 
     def moved(self) -> None:
         """What waited for this delivery is due now; the item is looked at, whether it can go on or needs a person."""

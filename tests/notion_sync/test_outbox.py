@@ -148,12 +148,7 @@ def test_a_page_waits_for_the_page_that_it_refers_to(workspace: Sandbox) -> None
         Intent, outbox.emm_id_for(SUBJECT, "intent"), {"Name": "Decide"}, purpose="an intent", item=None
     )
     task = promise_task({"Source Intent": [outbox.ref(intent)]})
-    child = entry_of(task)
-    taken = OutboxEntry.claim(child.pk)
-    assert taken is not None
-    taken.attempt(outbox.deliver)
-    child.refresh_from_db()
-    assert "an intent" in child.last_error
+    assert OutboxEntry.claim(entry_of(task).pk) is None
     run(["deliver"])
     (page,) = pages_with(workspace, "tasks", task.emm_id)
     intent.refresh_from_db()
@@ -221,12 +216,7 @@ def test_changes_of_one_page_keep_their_order(workspace: Sandbox) -> None:
     item = InboxItem.objects.get()
     outbox.update_page(item, {"Status": "Processing"}, purpose="first", item=item)
     outbox.update_page(item, {"Status": "Triaged_to_Task"}, purpose="second", item=item)
-    second = OutboxEntry.objects.get(purpose="second")
-    taken = OutboxEntry.claim(second.pk)
-    assert taken is not None
-    taken.attempt(outbox.deliver)
-    second.refresh_from_db()
-    assert (second.status, "first" in second.last_error) == ("waiting", True)
+    assert OutboxEntry.claim(OutboxEntry.objects.get(purpose="second").pk) is None
     run(["deliver"])
     item.refresh_from_db()
     assert item.values["Status"] == "Triaged_to_Task"
@@ -269,3 +259,17 @@ def test_two_pages_of_ours_with_one_key_are_counted(workspace: Sandbox) -> None:
 def test_an_emm_id_is_the_same_on_every_database() -> None:
     assert str(outbox.emm_id_for(SUBJECT, "task")) == "f5509a07-6ed5-5f33-9ab3-3939c58586f4"
     assert len({outbox.emm_id_for(SUBJECT, "task", r, o) for r in range(3) for o in range(3)}) == 9
+
+
+def test_a_page_whose_parent_cannot_be_made_is_held_by_name(workspace: Sandbox) -> None:
+    emm_id = outbox.emm_id_for(SUBJECT, "intent")
+    intent = outbox.create_page(Intent, emm_id, {"Name": "Decide"}, purpose="an intent", item=None)
+    task = promise_task({"Source Intent": [outbox.ref(intent)]})
+    OutboxEntry.objects.filter(emm_id=emm_id).update(status="dead", last_error="It failed too often")
+    run_stage("deliver")
+    held = entry_of(task)
+    assert held.status == "waiting"
+    assert "an intent. It failed too often" in held.last_error
+    OutboxEntry.objects.get(emm_id=emm_id).queue_again()
+    run(["deliver"])
+    assert entry_of(task).status == "done"
