@@ -156,16 +156,16 @@ def with_workers(world: Sandbox) -> list[Figure]:
             first = LLMCall.objects.filter(item=item).earliest("opened_at")
             started.append((first.opened_at - seen_at(item)).total_seconds())
         world.claude(delay_seconds=2)
-        item = add_and_wait(world, STRATEGIC)
-        wall = (item.state_since - seen_at(item)).total_seconds()
+        items = [add_and_wait(world, f"{STRATEGIC} Round {n}") for n in range(3)]
+        wall = statistics.median((item.state_since - seen_at(item)).total_seconds() for item in items)
         world.claude(delay_seconds=0)
     median = statistics.median(started)
     return [
         Figure(
-            "wall time of a strategic item, a model that takes 2 s a call",
+            "wall time of a strategic item, a model that takes 2 s a call, median of 3",
             f"{wall:.1f} s",
             "at most 7.5 s",
-            wall <= 7.5 and item.state == "proposed",
+            wall <= 7.5 and all(item.state == "proposed" for item in items),
             "14.5 s",
         ),
         Figure("item seen to triage started, median of 10", f"{median:.2f} s", "under 1 s", median < 1, "a poll cycle"),
