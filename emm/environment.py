@@ -208,6 +208,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT", _address("http", "https"), None, "Where traces go. Unset: nothing is sent."),
 )  # fmt: skip
 
+OF_THE_TESTS = "NOTION_CONTRACT_DIR"  # has a prefix of ours, and nothing to say to the product
+
 BY_NAME: dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
 
 
@@ -282,7 +284,7 @@ def unknown(source: Mapping[str, str]) -> list[str]:
     """Variables with one of our prefixes that we don't have, each with the nearest name that we do."""
     found = []
     for name in sorted(source):
-        if name not in BY_NAME and name.startswith(PREFIXES):
+        if name not in BY_NAME and name != OF_THE_TESTS and name.startswith(PREFIXES):
             near = difflib.get_close_matches(name, BY_NAME, n=1)
             found.append(f"{name} is unknown{f': did you mean {near[0]}?' if near else '.'}")
     return found
