@@ -12,11 +12,12 @@ run:  ## The product on this machine, until Ctrl-C.
 
 test:  ## The suite, on engines of its own. One file: make test ARGS=tests/emm/test_jobs.py
 	$(VENV) dev
-	$(PY) -m pytest -n 2 -m "not faults" $(ARGS)
+	$(PY) -m pytest -n 2 -m "not faults" --junit-xml=.emm/tests.xml $(ARGS)
 
 test-faults:  ## Kills, restarts, lost answers: minutes, not seconds.
 	$(VENV) dev
-	$(PY) -m pytest -m faults $(ARGS)
+	$(PY) -m pytest -m faults $(if $(ARGS),$(ARGS),--ignore=tests/simulation)
+	$(if $(ARGS),,$(PY) -m pytest -n 2 -m faults tests/simulation)
 
 bench:  ## Figures beside their targets.
 	$(VENV) dev

@@ -4,8 +4,10 @@ from django.core.management import call_command
 
 from emm import engines
 from emm.asgi import application as app  # starts the engines
+from emm.measures import start
 
 if "DATABASE_URL" in engines.embedded:
     call_command("migrate", interactive=False, verbosity=0)
+start("web")
 
 __all__ = ["app"]

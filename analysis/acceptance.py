@@ -72,6 +72,31 @@ def compare(proposed: Plan, final: Plan, decision: str) -> Comparison:
     return Comparison(rate, changes, rates)
 
 
+@dataclass(frozen=True)
+class TaskEdit:
+    """One task that a person removed (`after` is empty), added (`before` is empty) or reworded."""
+
+    before: str
+    after: str
+
+
+def task_edits(proposed: Plan, final: Plan) -> list[TaskEdit]:
+    """The tasks that were removed, reworded or added, in this order; one that only moved is none."""
+    before, after = _tasks(proposed), _tasks(final)
+    places = _task_places(before, after)
+    return [
+        *(TaskEdit(before[place], "") for place in places.removed),
+        *(TaskEdit(before[place], after[to]) for place, to in places.reworded.items()),
+        *(TaskEdit("", after[place]) for place in places.added),
+    ]
+
+
+def words(plan: Plan) -> list[str]:
+    """All words of a plan's texts and tasks in order, punctuation marks among them."""
+    texts = [plan.scenario_options, plan.risk_assessment, plan.required_resources, *_tasks(plan)]
+    return [word for text in texts for word in _words(text)]
+
+
 def persona_rate(final: Plan, answer: PerspectiveAnswer) -> float:
     """How close one persona's own advice came to the final plan, as a fraction: its option, its tasks, its resources.
 
@@ -98,7 +123,7 @@ def closest(final: Plan, proposed: Plan, answers: Mapping[str, PerspectiveAnswer
 
 
 def _field_rates(one: Plan, other: Plan) -> dict[str, float]:
-    """The rate of each field that holds anything on either side."""
+    """The rate of each field of the Plan that holds anything on either side, from the text alone."""
     pairs: dict[str, tuple[Sequence[object], Sequence[object]]] = {
         "recommended_option": (_one(one.recommended_option), _one(other.recommended_option)),
         "tasks": (_task_words(one), _task_words(other)),
@@ -172,24 +197,39 @@ def _shared(one: list[str], other: list[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def _task_changes(before: list[str], after: list[str]) -> list[str]:
-    """Each task that was moved, reworded, removed or added, by its number as proposed; a new one by where it stands."""
+@dataclass(frozen=True)
+class _Places:
+    """What became of the tasks, by place: old to new one for those that moved or were reworded."""
+
+    moved: dict[int, int]
+    reworded: dict[int, int]
+    removed: list[int]
+    added: list[int]
+
+
+def _task_places(before: list[str], after: list[str]) -> _Places:
     old, new = [_words(task) for task in before], [_words(task) for task in after]
     kept = [op for op in LCSseq.opcodes(old, new) if op.tag == "equal"]
     gone = sorted(set(range(len(old))) - {place for op in kept for place in range(op.src_start, op.src_end)})
     fresh = sorted(set(range(len(new))) - {place for op in kept for place in range(op.dest_start, op.dest_end)})
     moved = _moved(old, new, gone, fresh)
     reworded = _reworded(old, new, [p for p in gone if p not in moved], [p for p in fresh if p not in moved.values()])
-    changes = []
-    for place in gone:
-        if place in moved:
-            changes.append(f"Task {place + 1} moved to place {moved[place] + 1}: {_quoted(before[place])}")
-        elif place in reworded:
-            changes.append(f"Task {place + 1} reworded: {_quoted(before[place])} -> {_quoted(after[reworded[place]])}")
-        else:
-            changes.append(f"Task {place + 1} removed: {_quoted(before[place])}")
     known = {*moved.values(), *reworded.values()}
-    return changes + [f"Task {place + 1} added: {_quoted(after[place])}" for place in fresh if place not in known]
+    return _Places(
+        moved, reworded, [p for p in gone if p not in moved and p not in reworded], [p for p in fresh if p not in known]
+    )
+
+
+def _task_changes(before: list[str], after: list[str]) -> list[str]:
+    """Each task that was moved, reworded, removed or added, by its number as proposed; a new one by where it stands."""
+    places = _task_places(before, after)
+    changes = {place: f"Task {place + 1} removed: {_quoted(before[place])}" for place in places.removed}
+    for place, to in places.moved.items():
+        changes[place] = f"Task {place + 1} moved to place {to + 1}: {_quoted(before[place])}"
+    for place, to in places.reworded.items():
+        changes[place] = f"Task {place + 1} reworded: {_quoted(before[place])} -> {_quoted(after[to])}"
+    added = [f"Task {place + 1} added: {_quoted(after[place])}" for place in places.added]
+    return [changes[place] for place in sorted(changes)] + added
 
 
 def _moved(old: list[Words], new: list[Words], gone: list[int], fresh: list[int]) -> dict[int, int]:

@@ -15,6 +15,18 @@ class Conflict(StrEnum):
     MAJOR = "High - Major Conflict"
 
 
+class Band(StrEnum):
+    """Whether the voices pull one way."""
+
+    ALIGNED = "aligned"
+    SPLIT = "split"
+
+
+def band(stances: Iterable[str]) -> Band:
+    """Aligned where every voice has the same stance, whatever the option; fewer than two voices are aligned."""
+    return Band.ALIGNED if len(set(stances)) < 2 else Band.SPLIT
+
+
 def conflict(verdicts: Iterable[tuple[str, str]]) -> Conflict:
     """The level of conflict among (stance, recommended option) pairs, one a voice; in any order.
 

@@ -6,9 +6,9 @@ Field order is the order of generation: reasons come before verdicts.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
@@ -46,10 +46,10 @@ class TriageAnswer(Answer):
     reasoning: Text
     title: Line
     route: Route
-    lead_persona: Persona
+    lead_persona: Literal["entrepreneur", "quant", "auditor", "unclear"]
     risk: Literal["Low", "Medium", "High"]
     impact: Annotated[int, Field(ge=1, le=10)]
-    area: str
+    area: Annotated[str, StringConstraints(max_length=300)]
     concepts: Annotated[list[Concept], Field(max_length=10)]
     success_criteria: Annotated[list[Line], Field(max_length=6)]
     confidence: Annotated[float, Field(ge=0, le=1)]
@@ -72,11 +72,44 @@ class Resources(Answer):
 
     time: Line
     money: Line
+    tools: Line
     people: Line
 
 
-Options = Annotated[list[Option], Field(min_length=3, max_length=3)]
+Label = Literal["Option A", "Option B", "Option C"]
 Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+def _in_order(options: list[Option]) -> list[Option]:
+    if [option.label for option in options] != ["Option A", "Option B", "Option C"]:
+        raise ValueError("the options have to be Option A, Option B and Option C, in this order")
+    return options
+
+
+# Option C leaves things as they are: doing nothing is always among the options.
+Options = Annotated[list[Option], Field(min_length=3, max_length=3), AfterValidator(_in_order)]
+
+
+class Payoff(Answer):
+    """One way that an option may turn out. `value` in `unit`, a loss negative; `source`: the item's words it rests on."""
+
+    option: Label
+    outcome: Line
+    probability: Confidence
+    value: Annotated[float, Field(ge=-1e12, le=1e12)]
+    unit: Line
+    basis: Literal["given", "cited", "guessed"]
+    source: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
+
+
+class Reject(StrEnum):
+    """Grounds on which an adviser says that the matter must not go on as it stands."""
+
+    NONE = "none"
+    VALUES = "values"
+    EXISTENTIAL = "existential risk"
+    UNLAWFUL = "unethical or unlawful"
+    LOCK_IN = "irreversible lock-in"
 
 
 class PerspectiveAnswer(Answer):
@@ -86,11 +119,29 @@ class PerspectiveAnswer(Answer):
     assumptions: Annotated[list[Line], Field(max_length=6)]
     resources: Resources
     tasks: Annotated[list[Line], Field(min_length=1, max_length=8)]
+    payoffs: Annotated[list[Payoff], Field(max_length=12)]
     would_change_my_mind: Line
+    reject_reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000)]
+    reject: Reject
     rationale: Text
     stance: Literal["go", "wait", "stop"]
-    recommended: Literal["Option A", "Option B", "Option C"]
+    recommended: Label
     confidence: Confidence
+
+    @model_validator(mode="after")
+    def _reject_with_reason(self) -> Self:
+        if self.reject != Reject.NONE and not self.reject_reason:
+            raise ValueError("reject_reason is empty although reject names a ground")
+        return self
+
+
+class KillCriterion(Answer):
+    """When to stop: `metric` at `threshold` within so many days, watched by `owner`."""
+
+    metric: Line
+    threshold: Line
+    within_days: Annotated[int, Field(ge=1, le=730)]
+    owner: Line
 
 
 class Conflict(Answer):
@@ -111,10 +162,42 @@ class SynthesisAnswer(Answer):
     resources: Resources
     tasks: Annotated[list[Line], Field(min_length=1, max_length=10)]
     success_criteria: Annotated[list[Line], Field(min_length=1, max_length=6)]
+    kill_criteria: Annotated[list[KillCriterion], Field(min_length=1, max_length=5)]
     next_test: Line
+    review_in_days: Annotated[int, Field(ge=1, le=730)]
+    prediction: Line
+    prediction_probability: Confidence
     reversibility: Literal["Two-way door", "One-way door"]
     decision: Text
-    recommended: Literal["Option A", "Option B", "Option C"]
+    recommended: Label
+    confidence: Confidence
+
+
+class Attack(Answer):
+    """A claim of another adviser, quoted, and what speaks against it."""
+
+    adviser: Line
+    quote: Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=1_000)]
+    reply: Text
+
+
+class Concession(Answer):
+    """A claim of another adviser, quoted, that is right."""
+
+    adviser: Line
+    quote: Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=1_000)]
+    why: Text
+
+
+class RebuttalAnswer(Answer):
+    """One persona's answer to the others. `changed_by`: the quote that changed its verdict, empty where none did."""
+
+    attacks: Annotated[list[Attack], Field(min_length=1, max_length=4)]
+    concessions: Annotated[list[Concession], Field(max_length=4)]
+    changed_by: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000)]
+    rationale: Text
+    stance: Literal["go", "wait", "stop"]
+    recommended: Label
     confidence: Confidence
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import date
+from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from analysis import llm, prompts
+from analysis import economics, llm, nodes, prompts, rebuttal, rules
 from analysis.agreement import Conflict
-from analysis.answers import Persona, PerspectiveAnswer, Plan, SynthesisAnswer, TriageAnswer
-from analysis.models import Analysis, Perspective, Synthesis
+from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, Route, SynthesisAnswer, TriageAnswer
+from analysis.models import Analysis, Depth, Perspective, Synthesis
 from analysis.pages import (
     SYSTEM,
     Voice,
@@ -18,14 +22,19 @@ from analysis.pages import (
     action_values,
     intent_page,
     intent_values,
+    live_links,
     log_values,
     plan_of,
+    voices_page,
+    warning_section,
 )
 from analysis.personas import CHARACTERS
-from analysis.routing import area_of, close, known_nodes, open_voices
+from analysis.routing import area_dropped, area_of, close, open_voices
+from emm.audit import Actor, record
+from emm.jobs import Submitted
 from notion_sync import outbox
-from notion_sync.document import blocks
-from notion_sync.models import Action, Intent, LogEntry, PersonaPage
+from notion_sync.document import Block, blocks
+from notion_sync.models import Action, InboxItem, Intent, LogEntry, PersonaPage
 
 # What a revision writes on the intent: the rest may have been edited by people since.
 RENEWED = ("Status", "Conflict_Level", "Confidence", "Reversibility")
@@ -34,45 +43,201 @@ RENEWED = ("Status", "Conflict_Level", "Confidence", "Reversibility")
 def argue(job: Perspective) -> None:
     """Ask one persona for its perspective. It sees the item and nothing that another persona said."""
     analysis = job.analysis
+    if analysis.superseded:
+        _drop(job)
+        return
     analysis.resume()
-    prompt = prompts.served("persona")
-    answer = llm.ask(
-        purpose="persona",
-        job=job,
-        item=analysis.item,
-        system=prompts.persona_system(prompt, Persona(job.persona)),
-        user=prompts.persona_user(analysis),
-        answer=PerspectiveAnswer,
-        prompt_hash=prompt.hash,
-    )
+    try:
+        answer = _opinion(job) if job.round == 1 else _rebuttal(job)
+    finally:  # whatever became of this voice, the others wait for it no longer
+        analysis.release(job.round)
     with transaction.atomic():
         Perspective.objects.filter(pk=job.pk, claims=job.claims).update(answer=answer.model_dump(mode="json"))
         job.finish()
 
 
-def synthesise(job: Synthesis) -> None:
-    """Bring the voices together and promise the pages on which a person decides; the item's own status goes last."""
+def _opinion(job: Perspective) -> PerspectiveAnswer:
+    """What one persona advises, each of its figures marked by where it really comes from."""
     analysis = job.analysis
+    prompt = rules.with_house_rules(prompts.served("persona"))
+    answer = llm.ask(
+        purpose="persona",
+        job=job,
+        item=analysis.item,
+        system=prompts.common(prompt),
+        shared=prompts.matter(analysis),
+        role=prompts.role(prompt, Persona(job.persona)),
+        cached=analysis.depth != Depth.QUICK,
+        patient=analysis.patient,
+        begun=lambda: analysis.release(1),
+        answer=PerspectiveAnswer,
+        prompt_hash=prompt.hash,
+    )
+    sourced = economics.sourced(answer.payoffs, *prompts.words_of(analysis.item))
+    return answer.model_copy(update={"payoffs": sourced})
+
+
+def _rebuttal(job: Perspective) -> RebuttalAnswer:
+    """What one persona answers the others, whom it reads without their names."""
+    analysis = job.analysis
+    read = prompts.others(analysis, job.persona)
+    own = PerspectiveAnswer.model_validate(next(v.answer for v in analysis.voices if v.persona == job.persona))
+    opinions = {prompts.label(read, voice): voice.answer or {} for voice in read}
+    prompt = prompts.served("rebuttal")
+    return llm.ask(
+        purpose="rebuttal",
+        job=job,
+        item=analysis.item,
+        system=prompts.common(prompt),
+        shared=prompts.item_alone(analysis),
+        user=prompts.read_by(analysis, job.persona),
+        role=prompts.role(prompt, Persona(job.persona)),
+        cached=True,
+        patient=analysis.patient,
+        begun=lambda: analysis.release(2),
+        answer=RebuttalAnswer,
+        prompt_hash=prompt.hash,
+        check=lambda found: rebuttal.problems(found, own, opinions),
+    )
+
+
+def synthesise(job: Synthesis) -> None:
+    """Bring the voices together and promise the pages on which a person decides; the item's own status goes last.
+
+    Deep analyses are judged twice, the second time with the opinions in reversed order. Recommendations that differ are
+    contested: both are shown and the lower confidence counts; nothing is averaged.
+    """
+    analysis = job.analysis
+    if analysis.superseded:
+        _drop(job)
+        return
     analysis.resume()
     voices = prompts.shuffled(analysis, analysis.voices)
-    prompt = prompts.served("synthesis")
+    deep = analysis.depth == Depth.DEEP and len(voices) > 1
+    answer, second = _verdicts(job, [voices, voices[::-1]]) if deep else (_judged(job, voices), None)
+    contested = second is not None and second.recommended != answer.recommended
+    if second is not None:
+        answer = answer.model_copy(update={"confidence": min(answer.confidence, second.confidence)})
+    today = timezone.now().date()
+    plan = plan_of(answer, today)
+    with transaction.atomic():
+        if Analysis.objects.select_for_update().get(pk=analysis.pk).superseded:
+            _drop(job)
+            return
+        job.finish()
+        job.answer = answer.model_dump(mode="json")
+        job.second = second.model_dump(mode="json") if second is not None else None
+        job.contested = contested
+        job.plan = plan.model_dump(mode="json")
+        job.save(update_fields=["answer", "second", "contested", "plan"])
+        _propose(analysis, answer, plan, second if contested else None, today)
+
+
+def _drop(job: Perspective | Synthesis) -> None:
+    """Work for an item that a person has sent elsewhere is not done."""
+    with transaction.atomic():
+        job.finish()
+        job.delete()
+
+
+def _verdicts(job: Synthesis, orders: list[list[Perspective]]) -> list[SynthesisAnswer]:
+    """The synthesis in each order. A batch gets all of them at once."""
+    found, waits = [], None
+    for voices in orders:
+        try:
+            found.append(_judged(job, voices))
+        except Submitted as submitted:
+            waits = submitted
+    if waits is not None:
+        raise waits
+    return found
+
+
+def _judged(job: Synthesis, voices: list[Perspective]) -> SynthesisAnswer:
+    """The synthesis of the opinions in this order, the personas' names in place of their numbers."""
+    prompt = rules.with_house_rules(prompts.served("synthesis"))
     unnamed = llm.ask(
         purpose="synthesis",
         job=job,
-        item=analysis.item,
+        item=job.analysis.item,
         system=prompt.text,
-        user=prompts.synthesis_user(analysis, voices),
+        shared=prompts.matter(job.analysis),
+        user=prompts.opinions(job.analysis, voices),
+        cached=job.analysis.depth == Depth.DEEP,  # it is judged once more within minutes
+        patient=job.analysis.patient,
         answer=SynthesisAnswer,
         prompt_hash=prompt.hash,
     )
-    answer = _named(unnamed, voices)
-    plan = plan_of(answer)
+    return with_names(unnamed, voices)
+
+
+def argue_again(analysis: Analysis, depth: Depth, *, by: Actor, reason: str = "") -> Analysis:
+    """A new version beside the latest one, started by a person: blind to it, and none of its pages is touched.
+
+    Raises ValidationError while the latest version is still being argued.
+    """
     with transaction.atomic():
-        job.finish()
-        job.answer = answer.model_dump(mode="json")
-        job.plan = plan.model_dump(mode="json")
-        job.save(update_fields=["answer", "plan"])
-        _propose(analysis, answer, plan)
+        item = InboxItem.objects.select_for_update().get(pk=analysis.item_id)
+        latest = item.analyses.order_by("-revision").first()
+        assert latest is not None
+        if latest.superseded:
+            raise ValidationError(f"{latest.superseded} Send it back to strategic to have it argued again.")
+        if not Synthesis.objects.filter(analysis=latest, status=Synthesis.Status.DONE).exists():
+            raise ValidationError("The latest version is still being argued: wait for it, or queue its voices again.")
+        again = Analysis.objects.create(
+            item=item,
+            revision=latest.revision + 1,
+            lead=latest.lead,
+            lead_reason=latest.lead_reason,
+            depth=depth,
+            depth_reason=f"{by} asked for it.",
+            asked_by=str(by)[:150],
+            item_digest=item.digest,
+            intent=latest.intent,
+        )
+        open_voices(again)
+        record("analysis.again", again, by=by, after={"depth": str(depth), "revision": again.revision}, reason=reason)
+    return again
+
+
+def complete(analysis: Analysis, *, by: Actor, reason: str = "") -> Analysis:
+    """Ask only for the voices that failed. Before the synthesis they are queued again; after it the stored voices go
+    into a new version, unbought, beside the old one. Raises ValidationError where no voice is missing."""
+    with transaction.atomic():
+        InboxItem.objects.select_for_update().get(pk=analysis.item_id)
+        absent = [voice for voice in analysis.missing if voice.round == 1]
+        if analysis.superseded:
+            raise ValidationError(analysis.superseded)
+        if not absent:
+            raise ValidationError("No voice is missing.")
+        missing = {"missing": [voice.persona for voice in absent]}
+        record("analysis.complete", analysis, by=by, after=missing, reason=reason)
+        if not Synthesis.objects.filter(analysis=analysis).exists():
+            for voice in absent:
+                voice.queue_again()
+            return analysis
+        newest = analysis.item.analyses.order_by("-revision").first()
+        if newest is None or newest.pk != analysis.pk:
+            raise ValidationError("There is a newer version already.")
+        whole = Analysis.objects.create(
+            item=analysis.item,
+            revision=analysis.revision + 1,
+            lead=analysis.lead,
+            lead_reason=analysis.lead_reason,
+            depth=analysis.depth,
+            depth_reason=f"{by} asked for the missing voices.",
+            asked_by=str(by)[:150],
+            item_digest=analysis.item_digest,
+            intent=analysis.intent,
+        )
+        heard = [
+            Perspective(analysis=whole, persona=voice.persona, answer=voice.answer, status=Perspective.Status.DONE)
+            for voice in analysis.voices
+        ]
+        Perspective.objects.bulk_create(heard)
+        whole.open_round([voice.persona for voice in absent])
+        analysis.item.enter(InboxItem.State.ANALYSING, "The missing voices are asked again.")
+    return whole
 
 
 def open_revision(analysis: Analysis, note: str) -> Analysis:
@@ -85,6 +250,9 @@ def open_revision(analysis: Analysis, note: str) -> Analysis:
         revision=analysis.revision + 1,
         defaults={
             "lead": analysis.lead,
+            "lead_reason": analysis.lead_reason,
+            "depth": analysis.depth,
+            "depth_reason": analysis.depth_reason,
             "note": note,
             "item_digest": analysis.item.digest,
             "intent": analysis.intent,
@@ -95,7 +263,7 @@ def open_revision(analysis: Analysis, note: str) -> Analysis:
     return revision
 
 
-def _named(answer: SynthesisAnswer, voices: list[Perspective]) -> SynthesisAnswer:
+def with_names(answer: SynthesisAnswer, voices: list[Perspective]) -> SynthesisAnswer:
     """The synthesis with the personas' names in place of the labels that it was written with, which are as long."""
     named = answer.model_dump_json()
     for number, voice in enumerate(voices, start=1):
@@ -106,17 +274,57 @@ def _named(answer: SynthesisAnswer, voices: list[Perspective]) -> SynthesisAnswe
 
 def _heard(analysis: Analysis) -> list[Voice]:
     """All voices as the page shows them, those that are missing with the reason."""
-    given = [Voice(Persona(one.persona), PerspectiveAnswer.model_validate(one.answer)) for one in analysis.voices]
-    return [*given, *(Voice(Persona(one.persona), None, one.last_error) for one in analysis.missing)]
+    replies = {one.persona: RebuttalAnswer.model_validate(_renamed(one)) for one in analysis.rebuttals}
+    given = [
+        Voice(Persona(one.persona), PerspectiveAnswer.model_validate(one.answer), rebuttal=replies.get(one.persona))
+        for one in analysis.voices
+    ]
+    absent = [Voice(Persona(one.persona), None, one.last_error) for one in analysis.missing if one.round == 1]
+    return [*given, *absent]
 
 
-def _propose(analysis: Analysis, answer: SynthesisAnswer, plan: Plan) -> None:
+def argument_of(analysis: Analysis, answer: SynthesisAnswer, rival: SynthesisAnswer | None, today: date) -> list[Block]:
+    """The whole argument as people read it, in Notion and in the console: warnings first, live links only to what the item
+    names. `rival`: the other recommendation of a contested synthesis, `today`: when it was proposed."""
+    item = analysis.item
+    title = TriageAnswer.model_validate(item.triage.answer).title
+    page = intent_page(title, answer, _heard(analysis), analysis.conflict, today, rival, analysis.depth)
+    return [*warning_section(item.orders), *live_links(page, *prompts.words_of(item))]
+
+
+def stored_argument(analysis: Analysis) -> list[Block]:
+    """The argument of an analysis that was brought together; before that what the voices said so far."""
+    synthesis = Synthesis.objects.filter(analysis=analysis, status=Synthesis.Status.DONE).first()
+    if synthesis is None:
+        return voices_page(_heard(analysis))
+    second = SynthesisAnswer.model_validate(synthesis.second) if synthesis.contested else None
+    return argument_of(
+        analysis, SynthesisAnswer.model_validate(synthesis.answer), second, synthesis.status_since.date()
+    )
+
+
+def _renamed(reply: Perspective) -> dict[str, Any]:
+    """A rebuttal with the personas' names in place of the numbers under which it read them."""
+    text = json.dumps(reply.answer)
+    for number, voice in enumerate(prompts.others(reply.analysis, reply.persona), start=1):
+        text = re.sub(
+            rf"{prompts.LABEL} {number}\b", CHARACTERS[Persona(voice.persona)].name, text, flags=re.IGNORECASE
+        )
+    renamed: dict[str, Any] = json.loads(text)
+    return renamed
+
+
+def _propose(
+    analysis: Analysis, answer: SynthesisAnswer, plan: Plan, rival: SynthesisAnswer | None, today: date
+) -> None:
+    """`rival`: the other recommendation, where the order of the opinions decided between two."""
     item, revision = analysis.item, analysis.revision
     triage = TriageAnswer.model_validate(item.triage.answer)
     persona_page = PersonaPage.objects.filter(title=CHARACTERS[Persona(analysis.lead)].name, in_trash=False).first()
     leading = outbox.ref(persona_page) if persona_page else None
     area = area_of(triage)
-    argument = intent_page(triage.title, answer, _heard(analysis), analysis.conflict)
+    related = nodes.known([concept.name for concept in triage.concepts]).values()
+    argument = argument_of(analysis, answer, rival, today)
     values = intent_values(
         triage,
         answer,
@@ -126,8 +334,9 @@ def _propose(analysis: Analysis, answer: SynthesisAnswer, plan: Plan) -> None:
         source=outbox.ref(item),
         area=outbox.ref(area) if area else None,
         persona_page=leading,
-        nodes=[outbox.ref(node) for node in known_nodes([concept.name for concept in triage.concepts]).values()],
+        nodes=[outbox.ref(node) for node in dict.fromkeys(related)],
     )
+    known_before = analysis.intent is not None
     if analysis.intent is None:
         emm_id = outbox.emm_id_for(str(item.page_id), "intent")
         body = blocks(argument)
@@ -143,20 +352,22 @@ def _propose(analysis: Analysis, answer: SynthesisAnswer, plan: Plan) -> None:
         action_values(
             plan,
             title=title,
-            consensus=analysis.conflict == Conflict.CONSENSUS,
+            consensus=rival is None and analysis.conflict == Conflict.CONSENSUS,
             intent=outbox.ref(intent),
             persona_page=leading,
         ),
         purpose="propose the plan",
         item=item,
-        children=blocks(action_page(triage.title, revision, argument if revision > 1 else ())),
+        children=blocks(action_page(triage.title, revision, _heard(analysis), argument if known_before else ())),
     )
     emm_id = outbox.emm_id_for(str(item.page_id), "proposal log", revision)
     about = {"intent": outbox.ref(intent), "inbox": outbox.ref(item)}
-    logged = log_values(f"Proposed: {title}", answer.decision, SYSTEM, timezone.now(), **about)
+    logged = log_values(
+        f"Proposed: {title}", f"{answer.decision} {area_dropped(triage)}".strip(), SYSTEM, timezone.now(), **about
+    )
     outbox.create_page(LogEntry, emm_id, logged, purpose="log the proposal", item=item)
     assert isinstance(intent, Intent)
     assert isinstance(action, Action)
     analysis.intent, analysis.action = intent, action
     analysis.save(update_fields=["intent", "action"])
-    close(item, "Triaged_to_Intent", "Strategic (Intent)")
+    close(item, Route.STRATEGIC)

@@ -13,7 +13,7 @@ from analysis.answers import Plan
 from analysis.models import Execution
 from emm.jobs import Later, Never
 from notion_sync import outbox
-from notion_sync.models import Action, DataSource, InboxItem, Intent, Project, Task
+from notion_sync.models import Action, DataSource, InboxItem, Intent, OutboxEntry, Project, Task
 
 PROJECT_FROM = 3  # tasks
 MOST_TASKS = 100  # more is a paste gone wrong, not a plan
@@ -23,16 +23,17 @@ TAKEN_BACK = (
     "The approval was taken back before the tasks were made, so none were. To have them made after all, set "
     "Approval_Status to Approved and queue this execution again."
 )
+THEN_AGAIN = "See to that write under Outbox entries, then queue this execution again."
 
 
 def execute(job: Execution) -> None:
     """Promise the tasks of the settled plan and, from three tasks up, a project around them, in one transaction.
 
-    Raises Later until a poll has looked at the Action page after the time to undo, and Never, with the item held and
-    saying why, when the approval was taken back or the plan is too long.
+    Raises Later until a poll has looked at the Action page after the time to undo and our own word on it is written, and
+    Never when that can't be, when the approval was taken back, or when the plan is too long.
     """
     _wait_for_undo(job)
-    why_not = ""
+    _wait_for_approval(job)
     with transaction.atomic():
         settlement = job.settlement
         analysis = settlement.synthesis.analysis
@@ -40,14 +41,11 @@ def execute(job: Execution) -> None:
         plan = Plan.model_validate(settlement.final_plan)
         why_not = _why_not(action, plan)
         if why_not:
-            analysis.item.enter(InboxItem.State.HELD, why_not)
-        else:
-            job.finish()  # first: whoever lost the lease must not promise anything
-            assert analysis.intent is not None, "a proposal has its Intent"
-            _promise_tasks(analysis.item, analysis.intent, analysis.revision, plan)
-            analysis.item.enter(InboxItem.State.WRITING, _made(plan))
-    if why_not:
-        raise Never(why_not)
+            raise Never(why_not)
+        job.finish()  # first: whoever lost the lease must not promise anything
+        assert analysis.intent is not None, "a proposal has its Intent"
+        _promise_tasks(analysis.item, analysis.intent, analysis.revision, plan)
+        analysis.item.enter(InboxItem.State.WRITING, _made(plan))
 
 
 def _wait_for_undo(job: Execution) -> None:
@@ -56,6 +54,15 @@ def _wait_for_undo(job: Execution) -> None:
     seen = DataSource.objects.filter(key=Action.key, polled_at__gte=undo_over).exists()
     if settings.UNDO_SECONDS and not seen:
         raise Later(NEXT_LOOK, "Waits for the poll that shows whether the approval was taken back.")
+
+
+def _wait_for_approval(job: Execution) -> None:
+    """A decision of the desk is carried to the Action page by a write: until it is there, the page says something else."""
+    carried = OutboxEntry.objects.filter(page_id=job.settlement.action.page_id, values__has_key="Approval_Status")
+    if carried.unfinished().exists():
+        raise Later(NEXT_LOOK, "Waits for the decision to be written on the Action page.")
+    if stuck := carried.stuck().first():
+        raise Never(f"The decision could not be written on the Action page. {stuck.last_error} {THEN_AGAIN}")
 
 
 def _why_not(action: Action, plan: Plan) -> str:

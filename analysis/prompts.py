@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
 from analysis.answers import Persona
 from analysis.models import Analysis, Perspective, PromptVersion
@@ -32,17 +33,23 @@ def served(name: str) -> PromptVersion:
     with transaction.atomic():
         PromptVersion.objects.bulk_create([PromptVersion(name=name, text=text, hash=digest)], ignore_conflicts=True)
         seed = PromptVersion.objects.select_for_update().get(name=name, hash=digest)
-        seed.active = True
-        seed.save(update_fields=["active"])
+        seed.active, seed.served_at = True, Now()
+        seed.save(update_fields=["active", "served_at"])
     return seed
 
 
-def persona_system(prompt: PromptVersion, persona: Persona) -> str:
-    """The persona prompt, filled in for one of them."""
+def common(prompt: PromptVersion) -> str:
+    """What all personas are told: the paragraphs of the prompt without a blank to fill in."""
+    return "\n\n".join(part for part in prompt.text.split("\n\n") if "{{" not in part).strip()
+
+
+def role(prompt: PromptVersion, persona: Persona) -> str:
+    """What one persona alone is told: the paragraphs with blanks, filled in. It comes last, so that all before it is shared."""
+    own = "\n\n".join(part.strip() for part in prompt.text.split("\n\n") if "{{" in part)
     character = CHARACTERS[persona]
     opposed = " or ".join(CHARACTERS[other].name for other in character.opposes)
-    filled = prompt.text.replace("{{name}}", character.name).replace("{{charge}}", character.charge)
-    return filled.replace("{{opposes}}", opposed)
+    filled = own.replace("{{name}}", character.name).replace("{{charge}}", character.charge)
+    return f"<role>\n{filled.replace('{{opposes}}', opposed)}\n</role>"
 
 
 def fence(tag: str, value: Any) -> str:
@@ -57,23 +64,64 @@ def text_of(item: InboxItem) -> str:
     return "\n\n".join(part for part in (properties.markdown(rich_text).strip(), item.body.strip()) if part)
 
 
+def words_of(item: InboxItem) -> list[str]:
+    """All that a person wrote on the page: its title, and what it says besides."""
+    return [item.title, text_of(item)]
+
+
 def triage_user(item: InboxItem) -> str:
     """The item, and the areas that it may belong to."""
     return f"{_item(item)}\n{fence('areas', sorted(area.title for area in live_areas()))}"
 
 
-def persona_user(analysis: Analysis) -> str:
+def item_alone(analysis: Analysis) -> str:
+    """The item, and nothing that was said about it."""
+    return _item(analysis.item)
+
+
+def matter(analysis: Analysis) -> str:
     """The item alone: an adviser hears no other. For a revision also the earlier plan, and what to change in it."""
     return "\n".join([_item(analysis.item), *_revision(analysis)])
 
 
-def synthesis_user(analysis: Analysis, voices: list[Perspective]) -> str:
-    """The item and the opinions of `voices` under numbers, without the names of the personas."""
-    opinions = [
-        fence("opinion", {"from": f"{LABEL} {number}", **(voice.answer or {})})
-        for number, voice in enumerate(voices, start=1)
-    ]
-    return "\n".join([_item(analysis.item), *_revision(analysis), *opinions])
+def opinions(analysis: Analysis, voices: list[Perspective]) -> str:
+    """The opinions of `voices` under numbers, without the names of the personas, and what each answered."""
+    replies = {reply.persona: named(reply, voices) for reply in analysis.rebuttals}
+    return "\n".join(
+        fence("opinion", {"from": label(voices, voice), **(voice.answer or {}), **replies.get(voice.persona, {})})
+        for voice in voices
+    )
+
+
+def named(reply: Perspective, voices: list[Perspective]) -> dict[str, Any]:
+    """A rebuttal as part of an opinion, the advisers that it names under the numbers they have among `voices`."""
+    order = others(reply.analysis, reply.persona)
+    text = json.dumps(reply.answer, ensure_ascii=False)
+    for number, voice in enumerate(order, start=1):  # in two steps, or a number could be replaced twice
+        text = text.replace(f"{LABEL} {number}", f"\0{voice.persona}\0")
+    for voice in order:
+        text = text.replace(f"\0{voice.persona}\0", label(voices, voice))
+    return {"rebuttal": json.loads(text, strict=False)}
+
+
+def label(voices: list[Perspective], voice: Perspective) -> str:
+    """The number that stands for a persona's name among `voices`."""
+    return f"{LABEL} {[one.persona for one in voices].index(voice.persona) + 1}"
+
+
+def others(analysis: Analysis, persona: str) -> list[Perspective]:
+    """The opinions that a persona answers, in an order of this reader's own, the same each time."""
+    found = sorted((voice for voice in analysis.voices if voice.persona != persona), key=lambda voice: voice.persona)
+    random.Random(f"{analysis.pk} {persona}").shuffle(found)  # noqa: S311  # not a secret
+    return found
+
+
+def read_by(analysis: Analysis, persona: str) -> str:
+    """The reader's own opinion, and the others' under numbers, without names."""
+    own = next(voice for voice in analysis.voices if voice.persona == persona)
+    read = others(analysis, persona)
+    heard = [fence("opinion", {"from": label(read, voice), **(voice.answer or {})}) for voice in read]
+    return "\n".join([fence("own", own.answer), *heard])
 
 
 def shuffled(analysis: Analysis, voices: list[Perspective]) -> list[Perspective]:
@@ -105,7 +153,7 @@ def _item(item: InboxItem) -> str:
 
 
 def _revision(analysis: Analysis) -> list[str]:
-    if analysis.revision == 1:
+    if not analysis.note:
         return []
     earlier = Analysis.objects.get(item_id=analysis.item_id, revision=analysis.revision - 1)
     return [fence("plan", earlier.synthesis.plan), fence("note", analysis.note)]

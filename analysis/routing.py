@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 
-from analysis.answers import Concept, Persona, TriageAnswer
-from analysis.models import Analysis, Perspective
+from analysis import by_hand, depth, ledger, nodes, router
+from analysis.answers import Persona, Route, TriageAnswer
+from analysis.models import Analysis, Depth, IntentRun, Policy
 from analysis.pages import SYSTEM, log_values, priority
 from analysis.prompts import live_areas, text_of
-from emm.schedule import nudge
 from notion_sync import outbox
-from notion_sync.document import DocumentTooLong, Paragraph, blocks
-from notion_sync.models import Area, InboxItem, LogEntry, Mirror, Node, Task
+from notion_sync.models import Area, InboxItem, LogEntry, Mirror, Task
 
 State = InboxItem.State
-# A property of Notion holds 100 pieces of 2,000 characters; formatting splits pieces, so we stay well below.
-LONGEST_PROPERTY = 50_000
+
+# The options of Triage_Destination. What stands there is a person's wish or our own word.
+DESTINATIONS = {
+    Route.STRATEGIC: "Strategic (Intent)",
+    Route.OPERATIONAL: "Operational (Task)",
+    Route.REFERENCE: "Reference (Node)",
+}
+CHOSEN = {destination: route for route, destination in DESTINATIONS.items()}
+STATUS = {
+    Route.STRATEGIC: "Triaged_to_Intent",
+    Route.OPERATIONAL: "Triaged_to_Task",
+    Route.REFERENCE: "Triaged_to_Node",
+}
+
+
+def follow(item: InboxItem, route: Route, answer: TriageAnswer) -> None:
+    """Promise what the route asks for. Call it once for each time that the item takes the route."""
+    match route:
+        case Route.STRATEGIC:
+            argue(item, answer)
+        case Route.OPERATIONAL:
+            make_task(item, answer)
+        case Route.REFERENCE:
+            keep_nodes(item, answer)
 
 
 def area_of(answer: TriageAnswer) -> Area | None:
     """The area that the triage named, if people use one of that name."""
     wanted = answer.area.strip().casefold()
     return next((area for area in live_areas() if area.title.strip().casefold() == wanted), None)
+
+
+def area_dropped(answer: TriageAnswer) -> str:
+    """That the triage named an area which nobody uses, in words; "" where it named none, or one of the workspace's own."""
+    if not answer.area.strip() or area_of(answer) is not None:
+        return ""
+    return f"The triage named the area {answer.area.strip()}, which is none of the workspace's own, so none was set."
 
 
 def hold(item: InboxItem, why: str) -> None:
@@ -34,15 +63,32 @@ def hold(item: InboxItem, why: str) -> None:
 
 
 def argue(item: InboxItem, answer: TriageAnswer) -> None:
-    """Strategic: open the argument of the three personas."""
-    analysis = Analysis.objects.create(item=item, lead=answer.lead_persona, item_digest=item.digest)
+    """Strategic: open the argument, as deep as the rules or a person want it. An earlier one that was superseded stays."""
+    policy = Policy.current()
+    chosen, why = depth.choose(answer, by_hand.wished_depth(item), policy, ledger.strained())
+    explanation = router.explain(f"{item.title}\n{text_of(item)}", answer.risk, answer.impact)
+    lead, decided_by = router.choose(answer.lead_persona, explanation)
+    earlier = item.analyses.order_by("-revision").first()
+    run = IntentRun.objects.filter(item=item).first()
+    analysis = Analysis.objects.create(
+        item=item,
+        revision=earlier.revision + 1 if earlier else 1,
+        intent=earlier.intent if earlier else run.intent if run else None,
+        asked_by=run.asked_by if run else "",
+        lead=lead,
+        lead_reason={**asdict(explanation), "named": answer.lead_persona, "decided_by": decided_by},
+        item_digest=item.digest,
+        depth=chosen,
+        depth_reason=why,
+        patient=policy.patient_lane and not item.values.get("Urgent"),
+    )
     open_voices(analysis)
 
 
 def open_voices(analysis: Analysis) -> None:
-    """Ask every persona for its perspective, side by side."""
-    for persona in Persona:
-        nudge("argue", Perspective.objects.create(analysis=analysis, persona=persona).pk)
+    """Ask the personas for their perspectives, the lead first; where the depth is quick, the lead alone."""
+    others = [] if analysis.depth == Depth.QUICK else [one.value for one in Persona if one != analysis.lead]
+    analysis.open_round([analysis.lead, *others])
     analysis.item.enter(State.ANALYSING)
 
 
@@ -50,7 +96,7 @@ def make_task(item: InboxItem, answer: TriageAnswer) -> None:
     """Operational: a task with the item's text, a log entry, and last the item's own status."""
     task = outbox.create_page(
         Task,
-        outbox.emm_id_for(str(item.page_id), "task"),
+        _emm_id(item, "task"),
         {
             "Name": answer.title,
             "Status": "Not started",
@@ -61,73 +107,52 @@ def make_task(item: InboxItem, answer: TriageAnswer) -> None:
         },
         purpose="make the task",
         item=item,
-        children=_children(text_of(item)),
+        children=nodes.children(_original(item, answer)),
     )
     _log(item, "Made a task", answer, task)
-    close(item, "Triaged_to_Task", "Operational (Task)")
+    close(item, Route.OPERATIONAL)
 
 
 def keep_nodes(item: InboxItem, answer: TriageAnswer) -> None:
-    """Reference: a node for each new concept, links to those that exist; without a concept, one node with the text."""
-    _take_turn()
-    concepts = {concept.name.casefold(): concept for concept in reversed(answer.concepts)}
-    existing = known_nodes(list(concepts))
-    fresh = [concept for name, concept in reversed(concepts.items()) if name not in existing]
+    """Reference: a node for each new concept with the item's text, links to those that exist.
+
+    Where nothing new is named, the text gets a node of its own, unless one of this title holds the same text already.
+    """
+    nodes.take_turn()
+    text = _original(item, answer)
+    concepts = nodes.distinct(answer.concepts)
+    existing = nodes.known([concept.name for concept in concepts])
+    fresh = [concept for concept in concepts if concept.name not in existing]
+    if not fresh:
+        twin = nodes.known([answer.title]).get(answer.title)
+        if twin is not None and twin.values.get("Content") == text:
+            existing[answer.title] = twin
     # A two-way relation is written on one side only: on the item where it needs a list anyway, else on the new nodes.
     source = {} if existing else {"Source_Inbox": [outbox.ref(item)]}
     shared = {**source, **_in_area("Areas", answer)}
-    nodes = [_concept_node(item, ordinal, concept, shared) for ordinal, concept in enumerate(fresh, start=1)]
-    if not concepts:
-        nodes.append(_text_node(item, answer.title, shared))
+    made = [
+        nodes.promise(item, _emm_id(item, "node", ordinal), concept, text, shared)
+        for ordinal, concept in enumerate(fresh, start=1)
+    ]
+    if not fresh and answer.title not in existing:
+        made.append(nodes.promise_text(item, _emm_id(item, "node"), answer.title, text, shared))
     links = {}
     if existing:
-        linked = [*item.values.get("Routed_to_Node", []), *map(outbox.ref, [*existing.values(), *nodes])]
+        linked = [*item.values.get("Routed_to_Node", []), *map(outbox.ref, [*existing.values(), *made])]
         links["Routed_to_Node"] = [link for index, link in enumerate(linked) if link not in linked[:index]]
-    _log(item, f"Kept as {len(nodes)} new and {len(existing)} known nodes", answer)
-    close(item, "Triaged_to_Node", "Reference (Node)", links)
+    _log(item, f"Kept as {len(made)} new and {len(existing)} known nodes", answer)
+    close(item, Route.REFERENCE, links)
 
 
-def _concept_node(item: InboxItem, ordinal: int, concept: Concept, shared: dict[str, Any]) -> Mirror:
-    return outbox.create_page(
-        Node,
-        outbox.emm_id_for(str(item.page_id), "node", ordinal=ordinal),
-        {"Name": concept.name, "Node_Type": concept.kind, "Content": concept.note, **shared},
-        purpose=f"keep the node {concept.name[:80]}",
-        item=item,
-    )
+def _original(item: InboxItem, answer: TriageAnswer) -> str:
+    """What the person wrote: the title too, where the triage gave the page another one."""
+    title = item.title.strip() if item.title.strip() != answer.title else ""
+    return "\n\n".join(part for part in (title, text_of(item)) if part)
 
 
-def _text_node(item: InboxItem, title: str, shared: dict[str, Any]) -> Mirror:
-    text = text_of(item)
-    fits = len(text) <= LONGEST_PROPERTY
-    return outbox.create_page(
-        Node,
-        outbox.emm_id_for(str(item.page_id), "node"),
-        {
-            "Name": title,
-            "Node_Type": "Knowledge_Asset",
-            "Content": text if fits else "The text stands on the page itself.",
-            **shared,
-        },
-        purpose="keep the text",
-        item=item,
-        children=[] if fits else _children(text),
-    )
-
-
-def known_nodes(names: list[str]) -> dict[str, Node]:
-    """The nodes of these names, by case-folded name: the oldest of each, among those that exist or are promised."""
-    names = [name.casefold() for name in names]
-    found = Node.objects.filter(in_trash=False).order_by("-pk").values_list("pk", "title")
-    pks = {title.strip().casefold(): pk for pk, title in found if title.strip().casefold() in names}
-    nodes = Node.objects.in_bulk(pks.values())
-    return {name: nodes[pks[name]] for name in names if name in pks}
-
-
-def _take_turn() -> None:
-    """Until the transaction ends, nobody else looks names up: two items must not both make the same node."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('analysis.routing.nodes'))")
+def _emm_id(item: InboxItem, kind: str, ordinal: int = 0) -> UUID:
+    """The key of a page of this route; each time that a person sends the item elsewhere it is another page."""
+    return outbox.emm_id_for(str(item.page_id), kind, item.corrections.count(), ordinal)
 
 
 def _in_area(name: str, answer: TriageAnswer) -> dict[str, Any]:
@@ -135,31 +160,24 @@ def _in_area(name: str, answer: TriageAnswer) -> dict[str, Any]:
     return {} if area is None else {name: [outbox.ref(area)]}
 
 
-def _children(text: str) -> list[dict[str, Any]]:
-    """The text as blocks; one too long for a request stays where it is, and the page says so."""
-    if not text:
-        return []
-    try:
-        return blocks([Paragraph(text)])
-    except DocumentTooLong:
-        return blocks([Paragraph(f"The text has {len(text):,} characters: read it on the linked inbox page.")])
-
-
 def _log(item: InboxItem, done: str, answer: TriageAnswer, task: Mirror | None = None) -> None:
     values = log_values(
         f"{done}: {answer.title}",
-        answer.reasoning,
+        f"{answer.reasoning} {area_dropped(answer)}".strip(),
         SYSTEM,
         timezone.now(),
         inbox=outbox.ref(item),
         task=outbox.ref(task) if task else None,
     )
-    emm_id = outbox.emm_id_for(str(item.page_id), "triage log")
-    outbox.create_page(LogEntry, emm_id, values, purpose="log the triage", item=item)
+    outbox.create_page(LogEntry, _emm_id(item, "triage log"), values, purpose="log the triage", item=item)
 
 
-def close(item: InboxItem, status: str, destination: str, links: dict[str, Any] | None = None) -> None:
-    """The last promise about an item: its own status, when everything else is there."""
-    values = {"Status": status, "Triage_Destination": destination, **(links or {})}
-    outbox.update_page(item, values, purpose="close the item", item=item)
+def close(item: InboxItem, route: Route, links: dict[str, Any] | None = None) -> None:
+    """The last promise about an item: its own status, when everything else is there.
+
+    The destination is written only where none stands: another one is a person's wish that is looked at afterwards.
+    """
+    item = InboxItem.objects.select_for_update().get(pk=item.pk)
+    said = {} if item.values.get("Triage_Destination") else {"Triage_Destination": DESTINATIONS[route]}
+    outbox.update_page(item, {"Status": STATUS[route], **said, **(links or {})}, purpose="close the item", item=item)
     item.enter(State.WRITING)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -12,8 +14,8 @@ from django.db.models.functions import Now
 
 from analysis import acceptance, dialectic, pages
 from analysis.acceptance import Comparison
-from analysis.answers import Persona, PerspectiveAnswer, Plan
-from analysis.models import Analysis, Execution, Perspective, Settlement
+from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, SynthesisAnswer
+from analysis.models import Analysis, Execution, Settlement
 from emm.jobs import Job
 from notion_sync import outbox
 from notion_sync.document import blocks
@@ -24,7 +26,8 @@ Decision = Settlement.Decision
 # Notion floors the time of an edit to its minute: only a poll that began after that minute has seen the whole edit.
 MINUTE = timedelta(minutes=1)
 STORED = (
-    "decision", "rejection_reason", "note", "final_plan", "changes", "acceptance_rate", "persona_rates", "closest",
+    "decision", "rejection_reason", "note", "final_plan", "changes", "acceptance_rate", "field_rates", "persona_rates",
+    "closest",
 )  # fmt: skip
 INTENT_STATUS = {Decision.APPROVED: "Approved", Decision.REJECTED: "Rejected", Decision.NEEDS_REVISION: "In_Analysis"}
 
@@ -51,6 +54,7 @@ def decided() -> QuerySet[Action]:
         in_trash=False,
         settlement=None,
         analysis__synthesis__status=Job.Status.DONE,
+        analysis__superseded="",
     )
 
 
@@ -75,18 +79,36 @@ def settle(job: Settlement) -> None:
         if action.in_trash or action.approval_status not in Decision.values:
             job.delete()
             return
-        analysis = job.synthesis.analysis
-        reading = read(action, analysis)
-        _store(job, reading)
-        _promise_pages(action, analysis, reading)
-        _follow(job, analysis, reading)
+        conclude(job, action, read(action, job.synthesis.analysis))
+
+
+def conclude(job: Settlement, action: Action, reading: Reading, carried: Mapping[str, Any] | None = None) -> None:
+    """Store what was decided, promise its pages and what follows, in the caller's transaction with `action` locked.
+
+    `carried`: what the Action page does not say yet, because the person decided elsewhere.
+    """
+    analysis = job.synthesis.analysis
+    _store(job, reading)
+    _promise_pages(job, action, reading, carried or {})
+    _follow(job, analysis, reading)
 
 
 def read(action: Action, analysis: Analysis) -> Reading:
-    """The decision on an Action page beside the plan that was proposed there. Only an approval rates the personas."""
-    decision, values = action.approval_status, action.values
+    """The decision that stands on an Action page, beside the plan that was proposed there."""
+    values = action.values
+    return judge(
+        analysis,
+        action.approval_status,
+        pages.plan_from_values(values),
+        reason=values.get("Rejection_Reason") or "",
+        note=values.get("User_Notes") or "",
+        at=action.last_edited_time or analysis.synthesis.status_since,
+    )
+
+
+def judge(analysis: Analysis, decision: str, final: Plan, *, reason: str, note: str, at: datetime) -> Reading:
+    """A decision and the plan that the person left, beside the proposed one. Only an approval rates the personas."""
     proposed = Plan.model_validate(analysis.synthesis.plan)
-    final = pages.plan_from_values(values)
     answers = last_words(analysis)
     rates: dict[str, float] = {}
     closest = ""
@@ -95,9 +117,9 @@ def read(action: Action, analysis: Analysis) -> Reading:
         closest = acceptance.closest(final, proposed, answers)
     return Reading(
         decision=decision,
-        reason=(values.get("Rejection_Reason") or "") if decision == Decision.REJECTED else "",
-        note=values.get("User_Notes") or "",
-        at=action.last_edited_time or analysis.synthesis.status_since,
+        reason=reason if decision == Decision.REJECTED else "",
+        note=note,
+        at=at,
         proposed=proposed,
         final=final,
         comparison=acceptance.compare(proposed, final, decision),
@@ -107,9 +129,12 @@ def read(action: Action, analysis: Analysis) -> Reading:
 
 
 def last_words(analysis: Analysis) -> dict[str, PerspectiveAnswer]:
-    """Persona to what it argued in its last round; a voice that failed is missing."""
-    done = Perspective.objects.filter(analysis=analysis, status=Job.Status.DONE).order_by("round")
-    words = {row.persona: PerspectiveAnswer.model_validate(row.answer) for row in done}
+    """Persona to its advice, with the verdict that it had in the end; a voice that failed is missing."""
+    words = {voice.persona: PerspectiveAnswer.model_validate(voice.answer) for voice in analysis.voices}
+    for reply in analysis.rebuttals:
+        said = RebuttalAnswer.model_validate(reply.answer)
+        verdict = {"stance": said.stance, "recommended": said.recommended, "confidence": said.confidence}
+        words[reply.persona] = words[reply.persona].model_copy(update=verdict)
     return {persona.value: words[persona.value] for persona in Persona if persona.value in words}
 
 
@@ -120,17 +145,21 @@ def _store(job: Settlement, reading: Reading) -> None:
     job.final_plan = reading.final.model_dump()
     job.changes = reading.comparison.changes
     job.acceptance_rate = reading.comparison.rate
+    job.field_rates = reading.comparison.field_rates if reading.decision == Decision.APPROVED else {}
     job.persona_rates = reading.persona_rates
     job.closest = reading.closest
     job.save(update_fields=STORED)
 
 
-def _promise_pages(action: Action, analysis: Analysis, reading: Reading) -> None:
+def _promise_pages(job: Settlement, action: Action, reading: Reading, carried: Mapping[str, Any]) -> None:
     """Four writes: the training example, the Action page, the Intent and the log."""
+    analysis = job.synthesis.analysis
     item, intent = analysis.item, analysis.intent
     assert intent is not None, "a proposal has its Intent"
     rate, changes = reading.comparison.rate, reading.comparison.changes
     in_words = pages.decision_text(reading.decision, reading.final, changes, reading.reason, reading.note)
+    if job.decided_by:
+        in_words += f"\nAt the review desk, by {job.decided_by}."
     body = pages.training_page(reading.proposed, reading.final, changes, reading.persona_rates, reading.note)
     outbox.create_page(
         TrainingExample,
@@ -151,7 +180,7 @@ def _promise_pages(action: Action, analysis: Analysis, reading: Reading) -> None
     settled = {"Diff_Logged": True}
     rated = {} if rate is None else {"Acceptance_Rate": rate}
     approved = {"Approved_Date": pages.day(reading.at)} if reading.decision == Decision.APPROVED else {}
-    outbox.update_page(action, {**settled, **rated, **approved}, purpose="close the proposal", item=item)
+    outbox.update_page(action, {**carried, **settled, **rated, **approved}, purpose="close the proposal", item=item)
     outbox.update_page(
         intent,
         {"Status": INTENT_STATUS[Decision(reading.decision)], "Decision_Made": in_words},
@@ -168,10 +197,21 @@ def _promise_pages(action: Action, analysis: Analysis, reading: Reading) -> None
             reading.at,
             intent=outbox.ref(intent),
             inbox=outbox.ref(item),
-        ),
+        )
+        | _foreseen(analysis, reading),
         purpose="log the decision",
         item=item,
     )
+
+
+def _foreseen(analysis: Analysis, reading: Reading) -> dict[str, str]:
+    """What an approval is to be held against, for its log entry; nothing for another decision."""
+    if reading.decision != Decision.APPROVED:
+        return {}
+    said, option = SynthesisAnswer.model_validate(analysis.synthesis.answer), reading.final.recommended_option
+    confidence = pages.confidence_in(said, option)
+    text = pages.projected(said.prediction, said.prediction_probability, option, confidence)
+    return {"Actual_vs_Projected": pages.outcome_values(text, "", "", "")["Actual_vs_Projected"]}
 
 
 def _follow(job: Settlement, analysis: Analysis, reading: Reading) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Now
 
-from analysis import llm, prompts, routing
+from analysis import corrections, flags, llm, prompts, routing
 from analysis.answers import Route, TriageAnswer
-from analysis.models import Triage
+from analysis.models import Correction, IntentRun, Policy, Triage
 from emm.jobs import Job
 from emm.schedule import nudge
 from notion_sync.models import InboxItem, OutboxEntry
@@ -18,17 +17,13 @@ from notion_sync.models import InboxItem, OutboxEntry
 State = InboxItem.State
 UNPROCESSED = ("", "Unprocessed")
 EMPTY = "The page says nothing: no title, no Content, no body. Write something and set Status to Unprocessed."
-WAYS_ON = "Choose a Triage_Destination in Notion, or say more on the page and set Status to Unprocessed."
+WAYS_ON = (
+    "Choose a Triage_Destination in Notion or a route in the console, or say more on the page and set Status to "
+    "Unprocessed."
+)
 
 # A page that people have edited is not judged by its old text.
 _READ_SINCE_THE_EDIT = Q(in_trash=False, body_of__gte=F("last_edited_time"))
-
-# A person may choose the destination in Notion: that overrules the triage.
-CHOSEN = {
-    "Strategic (Intent)": Route.STRATEGIC,
-    "Operational (Task)": Route.OPERATIONAL,
-    "Reference (Node)": Route.REFERENCE,
-}
 
 
 def open_triages() -> None:
@@ -39,12 +34,14 @@ def open_triages() -> None:
     for item in _answered_by_people():
         with transaction.atomic():
             _ask_again(item.triage)
+    corrections.take_from_notion()
 
 
 def triage(job: Triage) -> None:
     """Ask where the item goes, and promise what follows from the answer. Raises what llm.ask raises."""
     item = job.item
     item.enter(State.TRIAGING)
+    flags.flag(item)
     prompt = prompts.served("triage")
     answer = llm.ask(
         purpose="triage",
@@ -55,28 +52,26 @@ def triage(job: Triage) -> None:
         answer=TriageAnswer,
         prompt_hash=prompt.hash,
     )
-    chosen = CHOSEN.get(item.values.get("Triage_Destination") or "")
-    sure = chosen is not None or answer.confidence >= settings.TRIAGE_MIN_CONFIDENCE
+    chosen = routing.CHOSEN.get(item.values.get("Triage_Destination") or "")
+    least = Policy.current().min_confidence(answer.route)
+    sure = chosen is not None or answer.confidence >= least
     with transaction.atomic():
         job.finish()
         job.answer = answer.model_dump(mode="json")
         job.confidence = answer.confidence
-        job.route = (chosen or answer.route) if sure else ""
+        job.route = (chosen or Route(answer.route)) if sure else ""
         job.save(update_fields=["answer", "confidence", "route"])
-        _follow(item, job.route, answer)
+        if sure:
+            routing.follow(item, Route(job.route), answer)
+        else:
+            routing.hold(item, _unsure(answer, least))
+        if chosen is not None and not IntentRun.objects.filter(item=item).exists():
+            corrections.note(item, answer, answer.route, chosen, by=corrections.IN_NOTION, how=Correction.How.NOTION)
 
 
-def _follow(item: InboxItem, route: str, answer: TriageAnswer) -> None:
-    match route:
-        case Route.STRATEGIC:
-            routing.argue(item, answer)
-        case Route.OPERATIONAL:
-            routing.make_task(item, answer)
-        case Route.REFERENCE:
-            routing.keep_nodes(item, answer)
-        case _:
-            guess = f"Unsure where it goes: {answer.route} with a confidence of {answer.confidence:.0%}."
-            routing.hold(item, f"{guess} {answer.reasoning} {WAYS_ON}")
+def _unsure(answer: TriageAnswer, least: float) -> str:
+    guess = f"Unsure where it goes: {answer.route} with a confidence of {answer.confidence:.0%}."
+    return f"{guess} At least {least:.0%} is asked for. {answer.reasoning} {WAYS_ON}"
 
 
 def _untriaged() -> QuerySet[InboxItem]:
@@ -87,6 +82,7 @@ def _untriaged() -> QuerySet[InboxItem]:
         InboxItem.objects.alias(status=_text("values__Status"))
         .filter(waiting | ready, triage=None)
         .exclude(body_job__status__in=(Job.Status.NEVER, Job.Status.DEAD))
+        .exclude(backlog=InboxItem.Backlog.HELD)
     )
 
 
@@ -94,7 +90,7 @@ def _answered_by_people() -> QuerySet[InboxItem]:
     """Items whose triage was unsure, and where a person has chosen the destination or reset Status since."""
     return (
         InboxItem.objects.alias(status=_text("values__Status"), chosen=_text("values__Triage_Destination"))
-        .filter(Q(status__in=UNPROCESSED) | Q(chosen__in=CHOSEN), _READ_SINCE_THE_EDIT, state=State.HELD)
+        .filter(Q(status__in=UNPROCESSED) | Q(chosen__in=routing.CHOSEN), _READ_SINCE_THE_EDIT, state=State.HELD)
         .filter(triage__status=Job.Status.DONE, triage__route="")
         .exclude(Exists(OutboxEntry.objects.unfinished().filter(item=OuterRef("pk"))))
         .select_related("triage")
@@ -110,6 +106,11 @@ def _look_at(item: InboxItem) -> None:
     status = item.values.get("Status") or ""
     if item.in_trash:
         item.enter(State.SKIPPED, "It was trashed in Notion.")
+    elif _is_double(item):
+        item.enter(
+            State.SKIPPED,
+            "Notion made this page of ours twice. The other one goes on; the check of doubles sees to this one.",
+        )
     elif status not in UNPROCESSED:
         why = f"Its Status was {status} when it was first seen. Set it to Unprocessed to have it triaged."
         item.enter(State.SKIPPED, why)
@@ -119,6 +120,14 @@ def _look_at(item: InboxItem) -> None:
         nudge("triage", Triage.objects.get(item=item).pk)
     elif item.state != State.HELD:
         routing.hold(item, EMPTY)
+
+
+def _is_double(item: InboxItem) -> bool:
+    """Whether it is a page of ours beside the one that was promised under its key."""
+    if not item.ours or item.emm_id is None:
+        return False
+    promised = OutboxEntry.objects.filter(kind=OutboxEntry.Kind.CREATE, emm_id=item.emm_id, item__isnull=False)
+    return bool(promised.exclude(item=item).exists())
 
 
 def _ask_again(triage: Triage) -> None:

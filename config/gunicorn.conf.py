@@ -44,3 +44,12 @@ forwarded_allow_ips = ",".join(environment.value_of("TRUSTED_PROXIES", os.enviro
 accesslog = None  # structlog writes a line for each request
 loglevel = environment.value_of("LOG_LEVEL", os.environ).lower()
 control_socket_disable = True
+
+
+def post_worker_init(worker: object) -> None:
+    """Measure each web process, after its fork, and say which commit serves."""
+    from emm import measures
+    from ops import deployments
+
+    measures.start("web")
+    deployments.announce()

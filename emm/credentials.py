@@ -43,13 +43,7 @@ def get(name: str) -> str | None:
     row = Credential.objects.filter(name=name).first()
     if row is None:
         return None
-    try:
-        return _cipher().decrypt(bytes(row.encrypted)).decode()
-    except InvalidToken:
-        raise Misconfigured(
-            f"{name} cannot be decrypted: EMM_ENCRYPTION_KEY has changed.",
-            "Enter it again in the console under Credentials.",
-        ) from None
+    return decrypt(name, bytes(row.encrypted))
 
 
 def store(name: str, value: str, *, by: Actor, reason: str = "") -> Credential:
@@ -57,10 +51,25 @@ def store(name: str, value: str, *, by: Actor, reason: str = "") -> Credential:
     with transaction.atomic():
         row, created = Credential.objects.update_or_create(
             name=name,
-            defaults={"encrypted": _cipher().encrypt(value.encode()), "updated_at": Now(), "updated_by": str(by)[:150]},
+            defaults={"encrypted": encrypt(value), "updated_at": Now(), "updated_by": str(by)[:150]},
         )
         record("credential.store" if created else "credential.replace", row, by=by, after={"name": name}, reason=reason)
     return row
+
+
+def encrypt(value: str) -> bytes:
+    """`value` as it may be stored."""
+    return _cipher().encrypt(value.encode())
+
+
+def decrypt(name: str, encrypted: bytes) -> str:
+    """The value again. Raises Misconfigured if `name` was encrypted under another EMM_ENCRYPTION_KEY."""
+    try:
+        return _cipher().decrypt(encrypted).decode()
+    except InvalidToken:
+        raise Misconfigured(
+            f"{name} cannot be decrypted: EMM_ENCRYPTION_KEY has changed.", "Enter it again in the console."
+        ) from None
 
 
 def is_in_environment(name: str) -> bool:

@@ -196,6 +196,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("RATE_LIMIT_ENABLED", _flag, True, "Limits API clients.", "true"),
     Variable("RATE_LIMIT_PER_MINUTE", _integer(1), 60, "Requests a minute and client: 30 low, 60 standard, 120 high traffic.", "60"),
     Variable("TRUSTED_PROXIES", _list, [], "Addresses of proxies whose X-Forwarded-For we believe, by comma."),
+    Variable("BACKUP_DIR", _text, None, "Folder for copies of the database. Unset: under EMM_STATE_DIR; in production none are made.", "/backups"),
     Variable("SENTRY_DSN", _address("http", "https"), None, "Unset: nothing is sent.", "", False, True),
     Variable("SENTRY_TRACES_SAMPLE_RATE", _fraction, 0.1, "Share of requests that are traced.", "0.1"),
     Variable("ENABLE_METRICS", _flag, True, "Serves /metrics.", "true"),

@@ -50,6 +50,14 @@ class Never(Exception):
         self.why = why
 
 
+class Submitted(Exception):
+    """What the work needs was ordered and comes hours later: the row waits without a lease until `wake`. `why` is shown."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
 class LostLease(Exception):
     """Another worker owns the row by now: what this one found out must not be stored."""
 
@@ -67,7 +75,7 @@ class JobQuerySet(models.QuerySet[Any]):
 
     def unfinished(self) -> Self:
         """Rows that may still change by themselves."""
-        return self.filter(status__in=(Job.Status.WAITING, Job.Status.RUNNING))
+        return self.filter(status__in=(Job.Status.WAITING, Job.Status.RUNNING, Job.Status.SUBMITTED))
 
     def stuck(self) -> Self:
         """Rows that only a person can move on."""
@@ -83,6 +91,7 @@ class Job(models.Model):
     class Status(models.TextChoices):
         WAITING = "waiting", "waiting"
         RUNNING = "running", "running"
+        SUBMITTED = "submitted", "submitted: the answer comes later"
         DONE = "done", "done"
         NEVER = "never", "cannot succeed"
         DEAD = "dead", "failed too often"
@@ -92,7 +101,7 @@ class Job(models.Model):
         None  # the inbox item that the work is for, where there is one: a column or a property of the subclass
     )
 
-    status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.WAITING)
     status_since = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(db_default=Now())
     leased_until = models.DateTimeField(null=True, blank=True)
@@ -116,7 +125,8 @@ class Job(models.Model):
                 name="%(class)s_leased_while_running",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["waiting", "running", "done", "never", "dead"]), name="%(class)s_known_status"
+                condition=Q(status__in=["waiting", "running", "submitted", "done", "never", "dead"]),
+                name="%(class)s_known_status",
             ),
         ]
 
@@ -148,7 +158,7 @@ class Job(models.Model):
         """Run `verb` on this claimed row and give the row back. Never raises for what the verb raises.
 
         The verb ends by returning (done; it may have called `finish` in its own transaction), or by raising Later,
-        Misconfigured or Never. Anything else counts as a failure.
+        Misconfigured, Submitted or Never. Anything else counts as a failure.
         """
         try:
             self._run(verb)
@@ -165,6 +175,8 @@ class Job(models.Model):
         except Later as later:
             due_at = Now() + later.until if isinstance(later.until, timedelta) else later.until
             self._move(self.Status.WAITING, due_at=due_at, last_error=later.why)
+        except Submitted as submitted:
+            self._move(self.Status.SUBMITTED, last_error=submitted.why)
         except Never as never:
             self._move(self.Status.NEVER, last_error=never.why)
         except Exception as error:
@@ -204,6 +216,19 @@ class Job(models.Model):
             self.refresh_from_db()
             self.moved()
             schedule.nudge(self.stage, self.pk)
+
+    def wake(self) -> None:
+        """What a submitted row waits for is there, or will not come: it is due. Nothing where it is not submitted."""
+        with transaction.atomic():
+            moved = (
+                type(self)
+                ._default_manager.filter(pk=self.pk, status=self.Status.SUBMITTED)
+                .update(status=self.Status.WAITING, status_since=Now(), due_at=Now(), last_error="")
+            )
+            if moved:
+                self.refresh_from_db()
+                self.moved()
+                schedule.nudge(self.stage, self.pk)
 
     def moved(self) -> None:
         """Called in the transaction that changed `status`. Override it to move what depends on this row."""

@@ -16,12 +16,16 @@ from rest_framework.request import Request
 log = structlog.get_logger(__name__)
 
 MINUTE = 60
+CHOICES = (
+    "Requests a minute: 30 for low traffic (at most 43,200 calls a day), 60 standard (86,400), 120 for high traffic (172,800)."
+    " Empty: RATE_LIMIT_PER_MINUTE."
+)
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def limit(request: Request, client: str) -> None:
-    """Count one request of `client`. Raises Throttled beyond RATE_LIMIT_PER_MINUTE.
+def limit(request: Request, client: str, per_minute: int | None = None) -> None:
+    """Count one request of `client`. Raises Throttled beyond `per_minute`, or RATE_LIMIT_PER_MINUTE where it is None.
 
     Without Redis nothing is refused: the limit protects us from clients in a hurry, while tokens keep strangers out,
     and the routes that pause the poller must work on a bad day.
@@ -31,7 +35,7 @@ def limit(request: Request, client: str) -> None:
     try:
         usage = get_usage(
             request._request, group="api", key=lambda group, request: client,
-            rate=(settings.RATE_LIMIT_PER_MINUTE, MINUTE), increment=True,
+            rate=(per_minute or settings.RATE_LIMIT_PER_MINUTE, MINUTE), increment=True,
         )  # fmt: skip
     except redis.RedisError as error:
         log.warning("rate_limit_open", error=type(error).__name__)

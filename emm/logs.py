@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from emm.meter import CountErrors
+
 SECRET_NAMES = re.compile(r"token|secret|password|api_?key|authorization|cookie|dsn", re.I)
 SECRET_SHAPES = re.compile(
     r"(sk-ant-[\w-]{6})[\w-]+|\b(ntn_\w{4})\w+|\b(secret_\w{4})\w+|\b(emm_\w{6})[\w-]{30,}|(://[^:/@\s]*:)[^@\s]+(?=@)|(Bearer )\S+"
@@ -23,6 +25,8 @@ SECRET_SETTINGS = (
     "ANTHROPIC_API_KEY",
     "API_KEY",
     "METRICS_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "MAIL_WEBHOOK_SECRET",
 )
 
 
@@ -76,8 +80,11 @@ def configure(options: dict[str, Any]) -> None:
                     "foreign_pre_chain": shared,
                 }
             },
-            "handlers": {"out": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
-            "root": {"handlers": ["out"], "level": options["level"]},
+            "handlers": {
+                "out": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"},
+                "errors": {"()": CountErrors, "level": "ERROR"},
+            },
+            "root": {"handlers": ["out", "errors"], "level": options["level"]},
             "loggers": {
                 "httpx": {"level": "WARNING"},
                 "httpx2": {"level": "WARNING"},

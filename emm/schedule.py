@@ -48,14 +48,37 @@ STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         _stage("poll", "notion_sync.PollCycle", "notion_sync.polling.poll", "notion_sync.polling.open_cycles", 5, 180, "sync"),
+        _stage("page", "notion_sync.PageRead", "notion_sync.webhooks.read_page", "", 15, 180, "sync"),
+        _stage("setup", "notion_sync.SetupRun", "notion_sync.setup.runs.run", "", 15, 180, "sync"),
+        _stage("drift", "notion_sync.SchemaCheck", "notion_sync.drift.check", "notion_sync.drift.open_checks", 60, 120, "sync"),
+        _stage("window", "notion_sync.Window", "notion_sync.windows.read", "", 15, 180, "sync"),
+        _stage("reconcile", "notion_sync.Reconciliation", "notion_sync.reconciliation.reconcile", "notion_sync.reconciliation.open_nightly", 300, 180, "sync"),
         _stage("body", "notion_sync.BodyRead", "notion_sync.bodies.read", "", 15, 180, "sync"),
         _stage("triage", "analysis.Triage", "analysis.triage.triage", "analysis.triage.open_triages", 15, 700, "llm"),
         _stage("argue", "analysis.Perspective", "analysis.dialectic.argue", "", 15, 700, "llm"),
         _stage("synthesise", "analysis.Synthesis", "analysis.dialectic.synthesise", "", 15, 700, "llm"),
+        _stage("collect", "analysis.Batch", "analysis.llm.batches.collect", "analysis.llm.batches.open_batches", 30, 700, "llm"),
+        _stage("replay", "analysis.ReplayCase", "analysis.replay.run", "", 15, 700, "llm"),
         _stage("deliver", "notion_sync.OutboxEntry", "notion_sync.outbox.deliver", "", 15, OUTBOX_LEASE, "write"),
+        _stage("doubles", "notion_sync.DoublesCheck", "notion_sync.doubles.check", "notion_sync.doubles.open_checks", 60, 180, "sync"),
         _stage("advance", "", "", "analysis.progress.advance_items", 15, 60, "sync"),
         _stage("settle", "analysis.Settlement", "analysis.settlement.settle", "analysis.settlement.open_settlements", 15, 60, "sync"),
         _stage("execute", "analysis.Execution", "analysis.execution.execute", "", 15, 60, "sync"),
+        _stage("outcome", "analysis.Outcome", "analysis.outcome.ask", "analysis.outcome.open_outcomes", 60, 60, "sync"),
+        _stage("rules", "", "", "analysis.rules.propose", 86_400, 60, "sync"),
+        _stage("probe", "ops.ProbeRun", "ops.probes.run", "ops.readiness.open_probes", 15, 120, "sync"),
+        _stage("signoffs", "", "", "ops.signoff.review", 60, 60, "sync"),
+        _stage("objectives", "", "", "ops.objectives.note", 60, 60, "sync"),
+        _stage("alerts", "", "", "ops.alerts.review", 60, 60, "sync"),
+        _stage("budgets", "", "", "ops.ladder.review", 60, 60, "sync"),
+        _stage("notify", "ops.Notice", "ops.notices.send", "", 15, 120, "sync"),
+        _stage("command_center", "ops.CommandCenter", "ops.command_center.refresh", "ops.command_center.open_refresh", 60, 180, "write"),
+        _stage("digests", "", "", "ops.digest.write_due", 60, 60, "sync"),
+        _stage("call", "ops.Call", "ops.calls.send", "ops.calls.open_due", 60, 180, "write"),
+        _stage("releases", "", "", "ops.deployments.watch", 60, 60, "sync"),
+        _stage("duties", "", "", "ops.duties.remind", 3600, 60, "sync"),
+        _stage("backup", "ops.Backup", "ops.backups.back_up", "ops.backups.open_backups", 300, 3600, "sync"),
+        _stage("restore", "ops.RestoreDrill", "ops.backups.drill", "", 300, 3600, "sync"),
         _stage("prune", "", "", "notion_sync.retention.prune", 3600, 60, "sync"),
     )
 }  # fmt: skip
@@ -63,19 +86,20 @@ STAGES: dict[str, Stage] = {
 QUEUES = ("sync", "llm", "write")
 
 
-def nudge(name: str, pk: Any = None) -> None:
+def nudge(name: str, pk: Any = None, *, after: timedelta = timedelta(0)) -> None:
     """Ask for stage `name` to look at row `pk` (or at all that is due) once the current transaction commits.
 
-    A broker that cannot be reached is logged and forgotten: the sweep finds the row.
+    `after`: so much later; seconds only, since a worker holds the message meanwhile. A broker that cannot be reached is
+    logged and forgotten: the sweep finds the row.
     """
-    transaction.on_commit(functools.partial(_send, name, pk), robust=True)
+    transaction.on_commit(functools.partial(_send, name, pk, after), robust=True)
 
 
-def _send(name: str, pk: Any) -> None:
+def _send(name: str, pk: Any, after: timedelta) -> None:
     task, arguments, queue = (
         ("emm.sweep", [name], "sync") if pk is None else ("emm.run", [name, str(pk)], STAGES[name].queue)
     )
     try:
-        current_app.send_task(task, args=arguments, queue=queue, retry=False)
+        current_app.send_task(task, args=arguments, queue=queue, retry=False, countdown=after.total_seconds() or None)
     except BrokerDown:
         log.warning("nudge_lost", stage=name, pk=pk)

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "django.contrib.humanize",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -69,6 +70,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "emm.meter.MeasureRequests",
     "emm.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -160,9 +162,8 @@ NOTION_API_KEY: str = _value("NOTION_API_KEY") or ""
 NOTION_IS_SANDBOX = not NOTION_API_KEY and not PRODUCTION
 if NOTION_IS_SANDBOX:
     NOTION_API_KEY = "sandbox"
-NOTION_BASE_URL: str = _value("NOTION_BASE_URL") or (
-    f"{SANDBOX_URL}/notion" if NOTION_IS_SANDBOX else "https://api.notion.com"
-)
+NOTION_ADDRESS: str = _value("NOTION_BASE_URL") or "https://api.notion.com"
+NOTION_BASE_URL = f"{SANDBOX_URL}/notion" if NOTION_IS_SANDBOX and not _value("NOTION_BASE_URL") else NOTION_ADDRESS
 NOTION_PARENT_PAGE: str = _value("NOTION_PARENT_PAGE") or ""
 NOTION_DATABASES: dict[str, str] = {
     name: _value(name) for name in environment.BY_NAME if name.startswith("NOTION_DB_") and _value(name)
@@ -175,6 +176,10 @@ OUTBOX_QUARANTINE = timedelta(seconds=_value("OUTBOX_QUARANTINE_SECONDS"))
 OUTBOX_SECOND_LOOK = timedelta(seconds=20)
 OUTBOX_LEASE = timedelta(seconds=_value("OUTBOX_LEASE_SECONDS"))
 UNDO_SECONDS: int = _value("UNDO_SECONDS")
+
+# Doors that a signature opens; a door without its secret is closed. Notion's secret is a credential.
+SLACK_SIGNING_SECRET: str = _value("SLACK_SIGNING_SECRET") or ""
+MAIL_WEBHOOK_SECRET: str = _value("MAIL_WEBHOOK_SECRET") or ""
 
 # Claude
 ANTHROPIC_API_KEY: str = _value("ANTHROPIC_API_KEY") or ""
@@ -189,7 +194,6 @@ ANTHROPIC_MODELS: dict[str, str] = {
     for purpose in ("triage", "persona", "synthesis")
 }
 BUDGETS_USD = {scope: _value(f"BUDGET_{scope.upper()}_USD") for scope in ("day", "month", "item")}
-TRIAGE_MIN_CONFIDENCE = 0.5
 
 # Security: sessions and CSRF are for the console; the API knows tokens only.
 ALLOWED_HOSTS: list[str] = _value("ALLOWED_HOSTS") or ["*"]
@@ -269,6 +273,10 @@ SPECTACULAR_SETTINGS = {
         "JobStatus": "emm.jobs.Job.Status",
         "PollerStatus": "notion_sync.models.Poller.Status",
         "Persona": "analysis.api.PERSONAS",
+        "ItemState": "notion_sync.models.InboxItem.State",
+        "ProofState": "ops.models.State",
+        "StandingState": "ops.readiness.STATES",
+        "ReleaseStatus": "ops.models.Release.Status",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -279,6 +287,8 @@ UNFOLD = {
     "SITE_TITLE": "Executive Mind Matrix",
     "SITE_HEADER": "Executive Mind Matrix",
     "SITE_SYMBOL": "psychology",
+    "DASHBOARD_CALLBACK": "ops.home.show",
+    "SITE_DROPDOWN": [{"icon": "help", "title": "Help", "link": "/admin/help/"}],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("emm/icon.svg")}],
 }
 
@@ -293,8 +303,17 @@ FORMAT_MODULE_PATH = "emm.formats"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
+BACKUP_DIR: str = _value("BACKUP_DIR") or ("" if PRODUCTION else str(engines.state_dir() / "backups"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "backups": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": BACKUP_DIR or None,
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -311,6 +330,9 @@ DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_START_LOG_LE
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # emm.middleware has made it safe
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_USER_ID_FIELD = ""  # reading it would ask the database on every request
+
+# Sign-offs
+ONE_PERSON_MANY_ROLES = False
 
 # Errors and metrics
 ENABLE_METRICS: bool = _value("ENABLE_METRICS")

@@ -39,6 +39,7 @@ class ApiToken(models.Model):
 
     class Scope(models.TextChoices):
         READ = "read", "read"
+        INTAKE = "intake", "intake: put texts into the inbox"
         REVIEW = "review", "review: decide on proposals"
         OPERATE = "operate", "operate: poll, pause, queue again"
         ADMIN = "admin", "admin: everything"
@@ -53,6 +54,9 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
     revoked_at = models.DateTimeField(null=True, blank=True)
+    limit_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests a minute. Empty: RATE_LIMIT_PER_MINUTE."
+    )
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
 
     objects = TokenQuerySet.as_manager()
@@ -62,7 +66,8 @@ class ApiToken(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["label"], condition=Q(label=SYSTEM), name="apitoken_one_system"),
             models.CheckConstraint(
-                condition=Q(scopes__len__gt=0) & Q(scopes__contained_by=["read", "review", "operate", "admin"]),
+                condition=Q(scopes__len__gt=0)
+                & Q(scopes__contained_by=["read", "intake", "review", "operate", "admin"]),
                 name="apitoken_known_scopes",
             ),
         ]
@@ -82,19 +87,26 @@ def issue(
     by: Actor,
     user: User | None = None,
     expires_at: datetime | None = None,
+    limit_per_minute: int | None = None,
     reason: str = "",
 ) -> tuple[ApiToken, str]:
     """Make a token. Returns its row and its secret, which cannot be read again."""
     secret = PREFIX + secrets.token_urlsafe(32)
     with transaction.atomic():
         token = ApiToken.objects.create(
-            label=label, scopes=scopes, user=user, expires_at=expires_at, digest=digest_of(secret), prefix=secret[:10]
+            label=label,
+            scopes=scopes,
+            user=user,
+            expires_at=expires_at,
+            limit_per_minute=limit_per_minute,
+            digest=digest_of(secret),
+            prefix=secret[:10],
         )
         record(
             "token.issue",
             token,
             by=by,
-            after={"label": label, "scopes": scopes, "expires_at": expires_at},
+            after={"label": label, "scopes": scopes, "expires_at": expires_at, "limit_per_minute": limit_per_minute},
             reason=reason,
         )
     return token, secret
@@ -144,7 +156,9 @@ class TokenAuthentication(BaseAuthentication):
         """The token's user, if it has one, and the token. None: the request carries no token."""
         secret = _presented(request)
         token = _known(secret) if secret else None
-        limits.limit(request, f"token {token.pk}" if token else limits.client(request))
+        limits.limit(
+            request, f"token {token.pk}" if token else limits.client(request), token.limit_per_minute if token else None
+        )
         if secret and token is None:
             raise AuthenticationFailed("This token is unknown, expired or revoked.")
         return (token.user, token) if token else None

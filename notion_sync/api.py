@@ -15,22 +15,35 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from emm import tokens
+from emm.api import TooLarge
 from emm.idempotency import idempotent
-from notion_sync import control, polling
-from notion_sync.models import DataSource, InboxItem, OutboxEntry, Poller
+from notion_sync import control, intake, polling
+from notion_sync.models import DataSource, InboxItem, Intake, OutboxEntry, Poller
+from notion_sync.requests import Refused
 
 KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="The request is done once, for a day."
 )
 
 
+class OrderSignSerializer(serializers.Serializer[Any]):
+    """Words of an item that read like an order to a model."""
+
+    kind = serializers.CharField()
+    means = serializers.CharField(help_text="The kind in words.")
+    quote = serializers.CharField()
+
+
 class ItemSerializer(serializers.ModelSerializer[InboxItem]):
     """One inbox page, and where our work on it stands."""
+
+    orders = OrderSignSerializer(many=True, read_only=True, allow_null=True, help_text="Null: nobody has looked yet.")
 
     class Meta:
         model = InboxItem
         fields = [
             "id", "page_id", "title", "url", "state", "state_reason", "state_since", "created_time", "last_edited_time", "in_trash",
+            "orders",
         ]  # fmt: skip
 
 
@@ -137,7 +150,57 @@ class Resume(APIView):
         return Response(PollerSerializer(control.resume(by=tokens.of(request))).data)
 
 
+class IntakeSerializer(serializers.Serializer[Any]):
+    """A text for the inbox. The same `external_id` again is the same text."""
+
+    text = serializers.CharField(max_length=intake.LONGEST_TEXT, allow_blank=True, default="", trim_whitespace=False)
+    title = serializers.CharField(max_length=intake.LONGEST_TITLE, allow_blank=True, default="")
+    sender = serializers.CharField(max_length=1_000, allow_blank=True, default="")
+    place = serializers.CharField(max_length=1_000, allow_blank=True, default="")
+    external_id = serializers.CharField(max_length=200, allow_blank=True, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raises ValidationError where there is nothing to keep."""
+        if not attrs["text"].strip() and not attrs["title"].strip():
+            raise ValidationError({"text": ["Say something: a text, a title or both."]})
+        return attrs
+
+
+class KeptSerializer(serializers.Serializer[Any]):
+    """The text's own id, and the inbox item that it became."""
+
+    id = serializers.IntegerField()
+    item = serializers.IntegerField()
+
+
+class IntakeView(APIView):
+    """Put a text into the inbox."""
+
+    scopes = {"POST": "intake"}
+
+    @extend_schema(
+        operation_id="intake",
+        request=IntakeSerializer,
+        parameters=[KEY],
+        responses={201: KeptSerializer, 200: KeptSerializer},
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """201 for a new text, 200 for one whose external_id is known."""
+        wish = IntakeSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        named = wish.validated_data.pop("external_id")
+        external_id = f"{tokens.of(request).pk}:{named}" if named else ""
+        try:
+            kept, made = intake.take(Intake.Channel.API, external_id=external_id, **wish.validated_data)
+        except Refused:
+            raise TooLarge from None
+        answer = KeptSerializer({"id": kept.pk, "item": kept.item_id}).data
+        return Response(answer, status.HTTP_201_CREATED if made else status.HTTP_200_OK)
+
+
 urlpatterns = [
+    path("intake", IntakeView.as_view(), name="intake"),
     path("items", Items.as_view(), name="items"),
     path("poller", PollerState.as_view(), name="poller"),
     path("poller/poll-now", PollNow.as_view(), name="poll-now"),

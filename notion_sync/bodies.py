@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from emm import schedule
 from emm.jobs import Never
-from notion_sync import client, properties
+from notion_sync import client, pace, properties
 from notion_sync.models import BodyRead, InboxItem
 
 
@@ -15,7 +15,8 @@ def read(job: BodyRead) -> None:
     """Store the page's content as markdown. Raises Never where Notion leaves a part of it out: half a text is no text."""
     item = job.item
     edited, began = item.last_edited_time, timezone.now()
-    body = client.page_markdown(str(item.page_id))
+    with pace.background():
+        body = client.page_markdown(str(item.page_id))
     if body.truncated:
         raise Never("The page is too long for Notion to give it whole. Split it into several items.")
     text = properties.clean(body.markdown)

@@ -1,11 +1,12 @@
 """A page that people like to read, as a Document -> Notion's blocks, or markdown. Pure.
 
-The limits are those of one request: https://developers.notion.com/reference/request-limits.
+The limits are those of one request: https://developers.notion.com/reference/request-limits. A page may hold more than one
+request carries: `requests` says which blocks go together.
 """
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -32,19 +33,22 @@ __all__ = [
     "blocks",
     "markdown",
     "measure",
+    "requests",
 ]
 
 MAX_CHILDREN = 100
 MAX_BLOCKS = 1_000
 MAX_DEPTH = 3  # a block and two levels below it
-MAX_BYTES = 450_000  # of the children; the rest of the 500 kB is for the page's properties
+MAX_BYTES = 450_000  # of the children; the rest of the 500 kB is for what stands around them
+MAX_REQUEST = 500_000  # bytes of a whole body
+PART_BYTES = 210_000  # of one block of text or rows, so that a toggle can hold it
 
 # Plain text is shown as it is: nothing in it becomes a link or a format.
 Text: TypeAlias = "str | Span | Sequence[str | Span]"
 
 
 class DocumentTooLong(ValueError):  # the name says what is wrong
-    """One request cannot carry the document; the message says which limit it passes and by how much."""
+    """A part of the document that cannot be divided is more than one request carries; the message says by how much."""
 
 
 @dataclass(frozen=True)
@@ -130,28 +134,40 @@ class Measure:
 
 
 def blocks(document: Document) -> list[dict[str, Any]]:
-    """The `children` of POST /pages that show `document`, all of it.
+    """The blocks that show `document`, all of it, each small enough for one request; `requests` packs them.
 
-    Text beyond 100 items goes on in a block below, rows beyond 99 in a table below with the header again, and blocks
-    beyond 100 in toggles that say so. Raises DocumentTooLong where one request cannot carry it, ValueError for a table
-    whose rows differ in width and for fewer than two columns.
+    Text that is longer than a block holds goes on in paragraphs below, rows in a table below with the header again, and
+    what a toggle cannot hold in a toggle below that says so. Raises DocumentTooLong for a cell, a row, columns or levels
+    that one request cannot carry, ValueError for a table whose rows differ in width and for fewer than two columns.
     """
-    found = _children(document)
-    size = measure(found)
-    for limit, number, what in (
-        (MAX_BLOCKS, size.count, "blocks"),
-        (MAX_DEPTH, size.depth, "levels of blocks"),
-        (MAX_BYTES, size.bytes, "bytes"),
-    ):
-        if number > limit:
-            raise DocumentTooLong(f"The document has {number:,} {what}; one request carries {limit:,}.")
+    found = [made for block in document for made in _made(block)]
+    for block in found:
+        size = measure([block])
+        for limit, number, what in (
+            (MAX_CHILDREN, _widest(block), "blocks side by side"),
+            (MAX_BLOCKS, size.count, "blocks"),
+            (MAX_DEPTH, size.depth, "levels of blocks"),
+            (MAX_BYTES, size.bytes, "bytes"),
+        ):
+            if number > limit:
+                raise DocumentTooLong(f"A {block['type']} has {number:,} {what}; one request carries {limit:,}.")
     return found
+
+
+def requests(found: Sequence[dict[str, Any]], taken: int = 0) -> Iterator[list[dict[str, Any]]]:
+    """The blocks in order, divided into what one request each carries. `taken`: bytes of the first one that are used; it
+    may have no room for a block at all."""
+    return _divided(found, MAX_BYTES, first=min(MAX_BYTES, MAX_REQUEST - taken))
 
 
 def measure(found: Sequence[dict[str, Any]]) -> Measure:
     """How much of a request these blocks take."""
     count, depth = _extent(found)
-    return Measure(count, depth, len(json.dumps(found, ensure_ascii=False).encode()))
+    return Measure(count, depth, _bytes(found))
+
+
+def _bytes(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
 
 
 def _extent(found: Sequence[dict[str, Any]]) -> tuple[int, int]:
@@ -159,17 +175,32 @@ def _extent(found: Sequence[dict[str, Any]]) -> tuple[int, int]:
     return len(found) + sum(count for count, _ in below), 1 + max(depth for _, depth in below) if found else 0
 
 
-def _children(document: Document) -> list[dict[str, Any]]:
-    found = [made for block in document for made in _made(block)]
-    if len(found) <= MAX_CHILDREN:
-        return found
-    parts = -(-(len(found) - MAX_CHILDREN) // (MAX_CHILDREN - 1))  # each toggle takes one place and gives a hundred
-    kept = MAX_CHILDREN - parts
-    rest = [found[start : start + MAX_CHILDREN] for start in range(kept, len(found), MAX_CHILDREN)]
-    return found[:kept] + [
-        _block("toggle", _items(f"Continued ({number} of {len(rest)})"), children=part)
-        for number, part in enumerate(rest, start=1)
-    ]
+def _widest(block: dict[str, Any]) -> int:
+    below = block[block["type"]].get("children", ())
+    return max([len(below), *map(_widest, below)])
+
+
+def _divided(
+    found: Sequence[dict[str, Any]], most_bytes: int, most: int = MAX_CHILDREN, first: int | None = None
+) -> Iterator[list[dict[str, Any]]]:
+    """Blocks or pieces of text in order, in groups within the limits of number, blocks on all levels and bytes.
+
+    `first`: bytes of the first group, where they differ; that group may be empty. What is bigger stands alone.
+    """
+    group: list[dict[str, Any]] = []
+    room = most_bytes if first is None else first
+    size = count = 0
+    for one in found:
+        added = measure([one])
+        if len(group) == most or size + added.bytes > room or count + added.count >= MAX_BLOCKS:
+            if group or room < most_bytes:
+                yield group
+            group, size, count, room = [], 0, 0, most_bytes
+        group.append(one)
+        size += added.bytes
+        count += added.count
+    if group:
+        yield group
 
 
 def _block(kind: str, rich_text: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
@@ -187,12 +218,22 @@ def _spans(text: Text) -> list[Span]:
 
 def _texts(kind: str, text: Text, **more: Any) -> list[dict[str, Any]]:
     """A block of text and, where it is longer than a block holds, paragraphs that go on with it."""
-    found = _items(text)
-    rest = range(MAX_ITEMS, len(found), MAX_ITEMS)
-    return [
-        _block(kind, found[:MAX_ITEMS], **more),
-        *(_block("paragraph", found[start : start + MAX_ITEMS]) for start in rest),
-    ]
+    first, *rest = _pieces(text)
+    return [_block(kind, first, **more), *(_block("paragraph", part) for part in rest)]
+
+
+def _pieces(text: Text) -> list[list[dict[str, Any]]]:
+    """The items of a text in groups that one block each holds; one empty group for no text."""
+    return list(_divided(_items(text), PART_BYTES, MAX_ITEMS)) or [[]]
+
+
+def _toggles(toggle: Toggle) -> list[dict[str, Any]]:
+    """A toggle and, where it holds more than one can, others below it that say so."""
+    summary, *more = _pieces(toggle.summary)
+    inside = [_block("paragraph", part) for part in more] + [one for child in toggle.children for one in _made(child)]
+    title = [*summary[: MAX_ITEMS - 1], *_items(" (continued)")]
+    parts = list(_divided(inside, MAX_BYTES - 2 * _bytes(summary))) or [[]]
+    return [_block("toggle", title if number else summary, children=part) for number, part in enumerate(parts)]
 
 
 def _made(block: Block) -> list[dict[str, Any]]:
@@ -203,8 +244,8 @@ def _made(block: Block) -> list[dict[str, Any]]:
             return _texts("to_do", text, checked=done)
         case Callout(text, icon, color):
             return _texts("callout", text, icon={"type": "emoji", "emoji": icon}, color=color)
-        case Toggle(summary, children):
-            return [_block("toggle", _short(summary), children=_children(children))]
+        case Toggle():
+            return _toggles(block)
         case Table():
             return _tables(block)
         case Columns(columns):
@@ -226,7 +267,7 @@ _KINDS = {
 def _short(text: Text) -> list[dict[str, Any]]:
     found = _items(text)
     if len(found) > MAX_ITEMS:
-        raise DocumentTooLong(f"A summary or a cell has {len(found)} pieces of text; Notion takes {MAX_ITEMS}.")
+        raise DocumentTooLong(f"A cell has {len(found)} pieces of text; Notion takes {MAX_ITEMS}.")
     return found
 
 
@@ -235,17 +276,17 @@ def _tables(table: Table) -> list[dict[str, Any]]:
     if not width or any(len(row) != width for row in table.rows):
         raise ValueError("Every row of a table has as many cells as its header, one or more.")
     header, *rows = [_row(cells) for cells in (table.header, *table.rows)]
-    step = MAX_CHILDREN - 1
+    parts = list(_divided(rows, PART_BYTES, MAX_CHILDREN - 1)) or [[]]
     return [
         {
             "type": "table",
             "table": {
                 "table_width": width,
                 "has_column_header": True,
-                "children": [header, *rows[start : start + step]],
+                "children": [header, *part],
             },
         }
-        for start in range(0, max(len(rows), 1), step)
+        for part in parts
     ]
 
 
@@ -256,7 +297,10 @@ def _row(cells: Sequence[Text]) -> dict[str, Any]:
 def _columns(columns: Sequence[Document]) -> dict[str, Any]:
     if len(columns) < 2:
         raise ValueError("Columns are two or more.")
-    parts = [{"type": "column", "column": {"children": _children(column)}} for column in columns]
+    parts = [
+        {"type": "column", "column": {"children": [made for block in column for made in _made(block)]}}
+        for column in columns
+    ]
     return {"type": "column_list", "column_list": {"children": parts}}
 
 

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from emm.jobs import Misconfigured
 from notion_sync import client
-from notion_sync.document import Block, Callout, Paragraph, blocks
+from notion_sync.document import Callout
 from notion_sync.models import Workspace
 
 TITLE = "Command Center"
 MARK = re.compile(r"[Ss]erved by installation ([0-9a-f-]{36})")
+MOST_CENTERS = 10  # pages of that title that are read: each is a call
+
+
+@dataclass
+class Center:
+    """The Command Center page. `page_id` None: to be made. `foreign`: the other installation that has marked it.
+
+    `blocks`: what stood on it when it was looked at; `block_id`: the callout that is kept current; `made`: in this run.
+    """
+
+    page_id: str | None = None
+    blocks: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    mark_id: str | None = None
+    foreign: str = ""
+    block_id: str | None = None
+    made: bool = False
 
 
 def installation_id() -> uuid.UUID:
@@ -24,30 +39,63 @@ def installation_id() -> uuid.UUID:
     )[0].installation_id
 
 
-def occupy(parent_id: str, children: Iterable[Mapping[str, Any]], *, take_over: bool) -> str:
-    """Mark the workspace as ours. `children`: the blocks of the parent page. Returns a line that says what was found.
+def mark(ours: uuid.UUID) -> Callout:
+    """The block that keeps others away."""
+    return Callout(f"Served by installation {ours}. Leave this line: it keeps a second installation away.", "🧭")
 
-    Raises Misconfigured where another installation has marked it, unless `take_over`.
-    """
-    ours = installation_id()
-    page_id = next(
-        (b["id"] for b in children if b.get("child_page", {}).get("title") == TITLE and not b["in_trash"]), None
+
+def marked(block: Mapping[str, Any]) -> str:
+    """The installation that the block names; empty where it names none."""
+    text = "".join(part["plain_text"] for part in block.get(block["type"], {}).get("rich_text", []))
+    found = MARK.search(text)
+    return found[1] if found else ""
+
+
+def find_center(children: Sequence[Mapping[str, Any]]) -> Center:
+    """The marked page among the blocks of the parent page, whatever else is called like it. Stores nothing."""
+    row = Workspace.objects.filter(pk=1).first()
+    stored = str(row.command_center_page_id) if row else ""
+    pages = [b for b in children if b["type"] == "child_page" and not b["in_trash"]]
+    candidates = [b["id"] for b in pages if b["id"] == stored or b["child_page"]["title"] == TITLE]
+    for page_id in sorted(candidates, key=lambda one: one != stored)[:MOST_CENTERS]:
+        center = _read(page_id, str(row.installation_id) if row else "")
+        if center.mark_id or page_id == stored:
+            return center
+    return Center()
+
+
+def other_center(database_ids: set[str], ours: Center) -> str:
+    """The installation whose Command Center elsewhere leads to one of these databases; empty where there is none."""
+    row = Workspace.objects.filter(pk=1).first()
+    titled = [page["id"] for page in client.search(TITLE, "page") if _title(page) == TITLE and not page["in_trash"]]
+    for page_id in [one for one in titled if one != ours.page_id][:MOST_CENTERS]:
+        center = _read(page_id, str(row.installation_id) if row else "")
+        linked = {b["link_to_page"].get("database_id") for b in center.blocks if b["type"] == "link_to_page"}
+        if center.foreign and linked & database_ids:
+            return center.foreign
+    return ""
+
+
+def refusal(foreign: str) -> tuple[str, str]:
+    """What to say of a workspace that another installation serves, and how to go on."""
+    return (
+        f"Another installation ({foreign}) serves this workspace, and two would fight over its pages.",
+        "Stop that one, then run manage.py setup_notion --take-over; or name another parent page.",
     )
-    if page_id is not None:
-        marks = MARK.findall(client.page_markdown(page_id).markdown)
-        if str(ours) in marks:
-            return f"{TITLE}: found."
-        if marks and not take_over:
-            raise Misconfigured(
-                f"Another installation ({marks[-1]}) serves this workspace, and two would fight over its pages.",
-                "Stop that one, then run manage.py setup_notion --take-over; or name another parent page.",
-            )
-        client.update_page(page_id, in_trash=True)
-    text: list[Block] = [
-        Callout(f"Served by installation {ours}. Leave this line: it keeps a second installation away.", "🧭"),
-        Paragraph("Write into System Inbox. Decide in Action Pipes."),
-    ]
-    title = {"title": {"title": [{"text": {"content": TITLE}}]}}
-    with suppress(client.Committed):  # saved, whatever the answer says
-        client.create_page(title, parent_page_id=parent_id, children=blocks(text))
-    return f"{TITLE}: {'made' if page_id is None else 'taken over'}."
+
+
+def _read(page_id: str, ours: str) -> Center:
+    center = Center(page_id, client.block_children(page_id))
+    for block in center.blocks:
+        if found := marked(block):
+            center.mark_id = block["id"]
+            center.foreign = "" if found == ours else found
+            break
+    return center
+
+
+def _title(page: Mapping[str, Any]) -> str:
+    title: list[dict[str, Any]] = next(
+        (prop["title"] for prop in page["properties"].values() if prop["type"] == "title"), []
+    )
+    return "".join(part["plain_text"] for part in title)

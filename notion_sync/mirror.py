@@ -30,6 +30,7 @@ class Seen:
     mirror: Mirror
     woke: bool
     edited_by_us: bool
+    new: bool = False
 
 
 def model_of(key: str) -> type[Mirror]:
@@ -43,12 +44,11 @@ def bot_id() -> str:
 
 
 def complete(source: DataSource, pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The pages with the values that Notion cut at 25 entries fetched whole, where people may change them.
+    """The pages with the values that Notion cut at 25 entries fetched whole: all that we know by name.
 
     A value that the mirror has whole, of a page that was not edited since, is taken from there without a call.
     """
-    watched = workspace.watched(workspace.DATABASES[source.key])
-    ids = {source.property_ids[name]: name for name in watched if name in source.property_ids}
+    ids = {id: name for name, id in source.property_ids.items()}
     return [_complete(page, ids, model_of(source.key)) for page in pages]
 
 
@@ -88,7 +88,7 @@ def absorb(source: DataSource, pages: Sequence[Mapping[str, Any]]) -> list[Seen]
         edited_by_us = page.get("last_edited_by", {}).get("id") == bot
         if before is None:
             new.append(row)
-            seen.append(Seen(row, True, edited_by_us))
+            seen.append(Seen(row, True, edited_by_us, new=True))
         elif not _is_older(row, before):
             seen.append(Seen(before, before.digest != row.digest, edited_by_us))
             if _differs(row, before):

@@ -7,12 +7,12 @@ before it is sent again. A change stores what was there and what shall be; a val
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 from django.db.models.functions import Now
@@ -20,11 +20,16 @@ from django.utils import timezone
 
 from emm import schedule
 from emm.jobs import Later, Misconfigured, Never
-from notion_sync import client, properties, workspace
+from notion_sync import appends, client, conflicts, drift, lost_answers, properties, undo, workspace
+from notion_sync.document import requests
 from notion_sync.mirror import absorb, bot_id, complete, model_of
 from notion_sync.models import DataSource, InboxItem, Mirror, OutboxEntry
+from notion_sync.workspace import Writer
 
 LONG_WAIT = timedelta(minutes=1)  # for a person, or for what wakes it before
+FRESH = timedelta(seconds=15)  # how long what the mirror shows of a page counts as what stands there
+ENVELOPE = 2_000  # bytes of a creation besides properties and children, with much to spare
+IN_TRASH = "The page {} is in Notion's trash. Restore it there, then queue this again."
 NAMESPACE = uuid.UUID("5f0f2b53-6a51-5c0e-9d3a-3d6d7f6c2a10")
 
 
@@ -102,10 +107,20 @@ def update_page(
     return entry
 
 
+def refresh(mirror: Mirror) -> None:
+    """Ask Notion for one page now and mirror it, `mirror` included. Raises what the client raises, and Later on hold."""
+    source = _source(mirror.key)
+    pages = complete(source, [client.retrieve_page(str(mirror.page_id))])
+    with transaction.atomic():
+        absorb(source, pages)
+        type(mirror)._default_manager.filter(pk=mirror.pk).update(seen_at=Now())
+    mirror.refresh_from_db()
+
+
 def _own(model: type[Mirror], emm_id: uuid.UUID) -> Any:
     """Our rows with that EMM_ID: people who duplicate a page copy its key, and theirs is another page."""
     return model._default_manager.filter(Q(ours=True) | Q(page_id=None), emm_id=emm_id).order_by(
-        "created_time", "page_id"
+        "in_trash", "created_time", "page_id"
     )
 
 
@@ -134,21 +149,39 @@ def deliver(entry: OutboxEntry) -> None:
     source = _source(entry.source_key)
     _wait_for_turn(entry)
     values = {name: _resolved(value) for name, value in entry.values.items()}
+    _wait_for_properties(source, values)
     written = {
         source.property_ids[name]: properties.write(_type_of(source.key, name), value) for name, value in values.items()
     }
-    if entry.kind == OutboxEntry.Kind.CREATE:
-        page = _create(entry, source, written)
-    else:
-        page = _update(
-            entry, source, {n: properties.canonical(written[source.property_ids[n]]) for n in values}, written
-        )
+    targets = {name: properties.canonical(written[source.property_ids[name]]) for name in values}
+    try:
+        page = _write(entry, source, targets, written)
+    except client.Refused as refused:
+        # Notion names a property that is gone or has another type: then the promise waits until that is mended.
+        if drift.compare(source):
+            raise Later(LONG_WAIT, source.hold) from refused
+        raise
     pages = complete(source, [page]) if page is not None else []
     with transaction.atomic():
         if page is not None:
             absorb(source, pages)
             OutboxEntry.objects.filter(pk=entry.pk).update(page_id=page["id"], sent_at=None)
+        OutboxEntry.objects.filter(pk=entry.pk).update(values=values)  # without references: what undo compares with
         entry.finish()
+
+
+def _write(
+    entry: OutboxEntry, source: DataSource, targets: dict[str, Any], written: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The page as the answer shows it. None: nothing had to be written."""
+    match entry.kind:
+        case OutboxEntry.Kind.CREATE:
+            page = _create(entry, source, written)
+            appends.write_rest(entry)
+            return page
+        case OutboxEntry.Kind.TRASH:
+            return undo.trash(entry, source)
+    return _update(entry, source, targets, written)
 
 
 def _source(key: str) -> DataSource:
@@ -160,6 +193,12 @@ def _source(key: str) -> DataSource:
     if source.hold:
         raise Later(LONG_WAIT, source.hold)
     return source
+
+
+def _wait_for_properties(source: DataSource, values: Mapping[str, Any]) -> None:
+    """Raises Later, with the source on hold, where a property that we write was never found in it."""
+    if not values.keys() <= source.property_ids.keys() and drift.compare(source):
+        raise Later(LONG_WAIT, source.hold)
 
 
 def _wait_for_turn(entry: OutboxEntry) -> None:
@@ -195,18 +234,24 @@ def _create(entry: OutboxEntry, source: DataSource, written: dict[str, Any]) -> 
         return client.retrieve_page(str(entry.page_id))
     mirrored = _own(model_of(source.key), entry.emm_id).exclude(page_id=None).first()
     if mirrored is not None:
-        OutboxEntry.objects.filter(pk=entry.pk).update(page_id=mirrored.page_id, sent_at=None)
+        entry.keep(page_id=mirrored.page_id, sent_at=None)
         return None
     found = _look_up(entry, source) if entry.sent_at else None
-    if found is not None:
-        return found
-    entry.keep(sent_at=Now(), misses=0)
+    if found is None:
+        found = _send(entry, source, written)
+    entry.keep(page_id=found["id"], sent_at=None)
+    return found
+
+
+def _send(entry: OutboxEntry, source: DataSource, written: dict[str, Any]) -> dict[str, Any]:
+    """Make the page with as much of its body as one request carries."""
+    around = len(json.dumps(written, ensure_ascii=False).encode()) + ENVELOPE
+    first = next(requests(entry.children, around), [])
+    entry.keep(sent_at=Now(), misses=0, placed=len(first))
     try:
-        return client.create_page(
-            properties=written, parent_data_source_id=str(source.data_source_id), children=entry.children
-        )
+        return client.create_page(properties=written, parent_data_source_id=str(source.data_source_id), children=first)
     except client.Committed as committed:
-        entry.keep(page_id=committed.resource_id)
+        entry.keep(page_id=committed.resource_id, sent_at=None)
         return client.retrieve_page(committed.resource_id)
     except (Later, Never):
         entry.keep(sent_at=None)
@@ -215,21 +260,18 @@ def _create(entry: OutboxEntry, source: DataSource, written: dict[str, Any]) -> 
 
 def _look_up(entry: OutboxEntry, source: DataSource) -> dict[str, Any] | None:
     """The page that an earlier attempt made, if it did. Raises Later until two looks have missed it."""
-    assert entry.sent_at is not None
-    quarantined_until = entry.sent_at + settings.OUTBOX_QUARANTINE
-    if timezone.now() < quarantined_until:
-        raise Later(quarantined_until, "An answer was lost: the page is looked up before it is made again.")
-    bot = bot_id()
-    pages = client.find_by_emm_id(str(source.data_source_id), source.property_ids[workspace.EMM_ID], str(entry.emm_id))
+    lost_answers.wait(entry)
+    if page := _found(entry, source, in_trash=False):
+        return page
+    lost_answers.note_miss(entry)
+    return _found(entry, source, in_trash=True)  # a person may have deleted it already
+
+
+def _found(entry: OutboxEntry, source: DataSource, *, in_trash: bool) -> dict[str, Any] | None:
+    key, bot = source.property_ids[workspace.EMM_ID], bot_id()
+    pages = client.find_by_emm_id(str(source.data_source_id), key, str(entry.emm_id), in_trash=in_trash)
     ours = sorted((p for p in pages if p["created_by"]["id"] == bot), key=lambda p: (p["created_time"], p["id"]))
-    if ours:
-        return ours[0]
-    if entry.misses == 0:
-        entry.keep(misses=1)
-        raise Later(
-            settings.OUTBOX_SECOND_LOOK, "An answer was lost and the page not found: it is looked up once more."
-        )
-    return None
+    return ours[0] if ours else None
 
 
 def _update(
@@ -238,22 +280,18 @@ def _update(
     """The page after the change. None: everything stood there already."""
     mirror = _mirror_of(entry)
     if mirror.in_trash:
-        raise Never(f"The page {mirror} is in Notion's trash. Restore it there, then queue this again.")
-    if entry.sent_at is not None:
-        pages = complete(source, [client.retrieve_page(str(mirror.page_id))])
-        with transaction.atomic():
-            absorb(source, pages)
-        mirror.refresh_from_db()
+        raise Never(IN_TRASH.format(mirror))
+    if entry.sent_at is not None or (_people_may_change(entry) and not _is_fresh(mirror)):
+        refresh(mirror)
+        if mirror.in_trash:
+            raise Never(IN_TRASH.format(mirror))
     current = _canonical(mirror)
     if all(current.get(name) == target for name, target in targets.items()):
         return None
-    for name, target in targets.items():
-        if name in entry.base and name in current and current[name] not in (entry.base[name], target):
-            raise Never(
-                f"Conflict: {name} of {mirror} was changed in Notion to {_shown(current[name])} while we wanted "
-                f"{_shown(target)}. Decide in Notion; queue this again to compare anew."
-            )
-    entry.keep(sent_at=Now(), page_id=mirror.page_id)
+    if rows := conflicts.against(entry, targets, current):
+        conflicts.stop(entry, rows, mirror)
+    before = {name: current[name] for name in targets if name in current}
+    entry.keep(sent_at=Now(), page_id=mirror.page_id, base={**before, **entry.base})
     try:
         return client.update_page(str(mirror.page_id), properties=written)
     except (Later, Never):
@@ -261,18 +299,23 @@ def _update(
         raise
 
 
+def _is_fresh(mirror: Mirror) -> bool:
+    """Whether Notion showed us the page a moment ago: a person's edit since then is hardly possible."""
+    return mirror.seen_at is not None and mirror.seen_at > timezone.now() - FRESH
+
+
+def _people_may_change(entry: OutboxEntry) -> bool:
+    """Whether the mirror may lag behind a person: then the page is read before it is written."""
+    declared = workspace.DATABASES[entry.source_key]
+    return any(declared.property(name).writer in (Writer.PEOPLE, Writer.BOTH) for name in entry.values)
+
+
 def _mirror_of(entry: OutboxEntry) -> Mirror:
+    """The row of the page that it changes: with two pages of one key the one that the outbox made."""
     model = model_of(entry.source_key)
-    mirror = (
-        model._default_manager.filter(page_id=entry.page_id).first()
-        if entry.page_id
-        else _own(model, entry.emm_id).first()
-    )
+    made = OutboxEntry.objects.filter(kind=OutboxEntry.Kind.CREATE, emm_id=entry.emm_id).first()
+    page_id = entry.page_id or (made.page_id if made else None)
+    mirror = model._default_manager.filter(page_id=page_id).first() if page_id else _own(model, entry.emm_id).first()
     if mirror is None or mirror.page_id is None:
         raise Never(f"The page that it changes is not in the mirror: {entry.page_id or entry.emm_id}.")
     return mirror
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else f"{text[:80]}… ({len(text)} characters)"

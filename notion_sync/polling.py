@@ -6,21 +6,24 @@ before the last one began, and the digest tells what is new. The cursor moves on
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from emm import schedule
 from emm.jobs import Later, Never
-from notion_sync import client, workspace
-from notion_sync.mirror import Seen, absorb, complete
-from notion_sync.models import BodyRead, DataSource, InboxItem, PollCycle, Poller
+from notion_sync import client, drift, pace, workspace
+from notion_sync.alarm import wake
+from notion_sync.mirror import absorb, complete
+from notion_sync.models import DataSource, PollCycle, Poller, Window
+from notion_sync.windows import OVERLAP, grow_pages, open_for, page_ids, query
 
-OVERLAP = timedelta(minutes=2)
-MINUTE = timedelta(minutes=1)
+WINDOWS = timedelta(seconds=30)  # the last window wakes the poll; this is for the case that its nudge is lost
+PROGRESS = ["next_page", "reading_since", "reading_from", "cursor", "polled_at", "mirrored_at"]
 SLOW_SOURCES_EVERY = 10  # polls of the inbox for one of the databases where nobody waits for us
 
 
@@ -37,39 +40,41 @@ def open_cycles() -> None:
     for source in DataSource.objects.filter(hold=""):
         every = row.interval * (1 if workspace.DATABASES[source.key].each_cycle else SLOW_SOURCES_EVERY)
         if source.polled_at is None or source.polled_at + every <= timezone.now():
-            _open(source, PollCycle.Trigger.INTERVAL)
+            PollCycle.open(source, PollCycle.Trigger.INTERVAL)
+        elif source.wanted_at is not None and source.wanted_at > source.polled_at:
+            PollCycle.open(source, PollCycle.Trigger.WEBHOOK)
 
 
 def ask() -> int:
     """Poll all sources now, whatever the interval and also while paused. Returns how many polls were opened."""
     Poller.objects.filter(pk=poller().pk).update(asked_at=Now())
-    return sum(_open(source, PollCycle.Trigger.PERSON) for source in DataSource.objects.filter(hold=""))
-
-
-@transaction.atomic
-def _open(source: DataSource, trigger: PollCycle.Trigger) -> bool:
-    if PollCycle.objects.unfinished().filter(source=source).exists():
-        return False
-    PollCycle.objects.bulk_create([PollCycle(source=source, trigger=trigger)], ignore_conflicts=True)
-    schedule.nudge("poll")
-    return True
+    return sum(PollCycle.open(source, PollCycle.Trigger.PERSON) for source in DataSource.objects.filter(hold=""))
 
 
 def poll(cycle: PollCycle) -> None:
     """Mirror the source of `cycle` from its cursor on, page of results by page of results.
 
-    Resumes where an interrupted poll stopped. Raises what `client.query` raises.
+    Resumes where an interrupted poll stopped. What is too much for one query is read in windows: the poll waits for them.
+    Raises what `client.query` raises.
     """
-    source = cycle.source
-    if cycle.trigger != PollCycle.Trigger.PERSON and poller().status == Poller.Status.PAUSED:
+    asked_for = cycle.trigger == PollCycle.Trigger.PERSON
+    if not asked_for and poller().status == Poller.Status.PAUSED:
         return
+    drift.refuse(cycle.source)
+    with nullcontext() if cycle.trigger != PollCycle.Trigger.INTERVAL else pace.background():
+        _read(cycle, cycle.source)
+    grow_pages(cycle.source)
+
+
+def _read(cycle: PollCycle, source: DataSource) -> None:
     if source.reading_from is None:
         _begin(source)
     while source.reading_from is not None:
+        if _is_shared_out(source):
+            _take_in(cycle, source)
+            return
         try:
-            answer = client.query(
-                str(source.data_source_id), edited_since=source.reading_since, start_cursor=source.next_page or None
-            )
+            answer = query(source, edited_since=source.reading_since, start_cursor=source.next_page or None)
         except Never:
             if not source.next_page:
                 raise
@@ -77,16 +82,41 @@ def poll(cycle: PollCycle) -> None:
             raise Later(
                 timedelta(), "Notion no longer knows where the last poll stopped: reading from its start."
             ) from None
+        drift.look_at(source, answer.pages)
         pages = complete(source, answer.pages)
         with transaction.atomic():
             seen = absorb(source, pages)
-            _wake(source, seen)
+            wake(source, seen)
             cycle.keep(
                 seen=cycle.seen + len(answer.pages),
                 changed=cycle.changed + sum(one.woke for one in seen),
                 requests=cycle.requests + 1,
             )
             _advance(source, answer)
+
+
+def _is_shared_out(source: DataSource) -> bool:
+    return Window.objects.filter(source=source, reconciliation=None).exists()
+
+
+def _take_in(cycle: PollCycle, source: DataSource) -> None:
+    """End the poll once all its windows were read. Raises Later until then: the cursor stays where it was."""
+    windows = Window.objects.filter(source=source, reconciliation=None)
+    left = windows.exclude(status=Window.Status.DONE)
+    if stuck := windows.filter(status__in=(Window.Status.NEVER, Window.Status.DEAD)).first():
+        raise Later(WINDOWS, f"A window of this poll could not be read: queue it again. {stuck.last_error}")
+    if count := left.count():
+        raise Later(WINDOWS, f"Too much for one query: {count} windows are still being read.")
+    with transaction.atomic():
+        found = windows.aggregate(changed=Sum("changed"), requests=Sum("requests"))
+        cycle.keep(
+            seen=len(page_ids(windows)),
+            changed=cycle.changed + found["changed"],
+            requests=cycle.requests + found["requests"],
+        )
+        windows.delete()
+        _end(source)
+        source.save(update_fields=PROGRESS)
 
 
 def _begin(source: DataSource) -> None:
@@ -101,53 +131,17 @@ def _floored(time: datetime) -> datetime:
 
 
 def _advance(source: DataSource, answer: client.QueryPage) -> None:
-    """Store how far the poll has come. Beyond 10,000 rows Notion stops: the query goes on from the last time it gave."""
+    """Store how far the poll has come. A first mirror of several pages of results, and what Notion cuts, is shared out."""
     source.next_page = answer.next_cursor or ""
-    if answer.capped:
-        last = datetime.fromisoformat(answer.pages[-1]["last_edited_time"])
-        if last == source.reading_since:
-            raise Never("More than 10,000 pages were edited in one minute: Notion gives no way to read them all.")
-        source.reading_since = last
+    if answer.capped or (answer.next_cursor and source.cursor is None):
+        source.next_page = ""
+        open_for(source, source.reading_since)
     elif not answer.next_cursor:
-        source.cursor = source.polled_at = source.reading_from
-        source.mirrored_at = source.mirrored_at or source.reading_from
-        source.reading_from = None
-    source.save(
-        update_fields=["next_page", "reading_since", "reading_from", "cursor", "polled_at", "mirrored_at"],
-    )
+        _end(source)
+    source.save(update_fields=PROGRESS)
 
 
-def _wake(source: DataSource, seen: list[Seen]) -> None:
-    if source.key == "inbox":
-        _ask_for_bodies(seen)
-        if any(one.woke for one in seen):
-            schedule.nudge("triage")
-    elif source.key == "actions":
-        schedule.nudge("settle")
-
-
-def _ask_for_bodies(seen: list[Seen]) -> None:
-    wanted = [
-        one.mirror for one in seen if isinstance(one.mirror, InboxItem) and _needs_body(one.mirror, one.edited_by_us)
-    ]
-    jobs = {job.item_id: job for job in BodyRead.objects.filter(item__in=wanted)}
-    for item in wanted:
-        job = jobs.get(item.pk)
-        if job is None:
-            job = BodyRead.objects.create(item=item)
-        elif not BodyRead.objects.filter(pk=job.pk, status=BodyRead.Status.DONE).update(
-            status=BodyRead.Status.WAITING, status_since=Now(), due_at=Now()
-        ):
-            continue
-        schedule.nudge("body", job.pk)
-
-
-def _needs_body(item: InboxItem, edited_by_us: bool) -> bool:
-    """Never read, or edited by someone else since; a page read within the minute of its edit is read again when that closes."""
-    if item.in_trash:
-        return False
-    if item.body_of is None or item.body_read_at is None or item.last_edited_time is None:
-        return True
-    closes = item.last_edited_time + MINUTE
-    stale = item.last_edited_time > item.body_of or item.body_read_at < closes
-    return stale and not edited_by_us and timezone.now() >= closes
+def _end(source: DataSource) -> None:
+    source.cursor = source.polled_at = source.reading_from
+    source.mirrored_at = source.mirrored_at or source.reading_from
+    source.reading_from = None

@@ -98,9 +98,10 @@ def whole(prop: Mapping[str, Any], property_items: Sequence[Mapping[str, Any]]) 
 def write(kind: str, value: Value) -> dict[str, Any]:
     """The JSON that sets a property of type `kind` in POST or PATCH /pages; None empties it.
 
-    Text: text, unformatted. Select and status: a name; multi-select: names. Relation and people: ids, which replace
-    those that stand there. Date: a date, an aware datetime, either as ISO text, or {"start", "end"} of them. Raises
-    ValueError, with the limit, for what Notion would refuse or cut, and for types that cannot be written.
+    Text: text, unformatted, or formatted as `canonical` gives it. Select and status: a name; multi-select: names.
+    Relation and people: ids, which replace those that stand there. Date: a date, an aware datetime, either as ISO text,
+    or {"start", "end"} of them. Raises ValueError, with the limit, for what Notion would refuse or cut, and for types
+    that cannot be written.
     """
     match kind:
         case "title" | "rich_text":
@@ -123,10 +124,13 @@ def write(kind: str, value: Value) -> dict[str, Any]:
     raise ValueError(f"A property of type {kind!r} cannot be written.")
 
 
-def _text(value: str | None) -> list[dict[str, Any]]:
-    found = items([Span(value or "")])
+def _text(value: Any) -> list[dict[str, Any]]:
+    parts = [Span(**one) for one in value] if isinstance(value, list) else [Span(value or "")]
+    if any(part.mention or part.equation for part in parts):
+        raise ValueError("A mention or an equation in a text is not written.")
+    found = items(parts)
     if len(found) > MAX_ITEMS:
-        size = len(value or "")
+        size = sum(len(part.text) for part in parts)
         raise ValueError(f"{size:,} characters; Notion takes {MAX_ITEMS} pieces of at most {MAX_UNITS:,} of a text.")
     return found
 

@@ -52,6 +52,8 @@ def pieces(text: str) -> list[str]:
 
     Only a single grapheme that is longer than that is cut inside, between its code points.
     """
+    if text.isascii() and "\r" not in text:  # then each character is a grapheme
+        return [text[start : start + MAX_UNITS] for start in range(0, len(text), MAX_UNITS)]
     found: list[str] = []
     start = end = size = 0
     for grapheme in _GRAPHEME.findall(text):

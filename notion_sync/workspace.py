@@ -231,7 +231,7 @@ _INTENTS = Database(
         _other_side("Spawned_Project", "projects", "Source Intent"),
         _other_side("Execution_Record", "log", "Intent"),
         Property("Review_Date", "date", BOTH, help="When we ask how it went."),
-        _select("Outcome", PEOPLE, "Better", "As expected", "Worse", "Unknown"),
+        _select("Outcome", BOTH, "Better", "As expected", "Worse", "Unknown", help="How it went: set it yourself."),
         _unique_id("Intent_ID", "INTENT"),
         _KEY,
     ),

@@ -48,10 +48,15 @@ class Component:
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """Every component; 503 if one is not healthy."""
-    components = {"database": _database(), "broker": _broker()}
-    if components["database"].healthy:
-        components |= _from_database()
-    return _report(components)
+    return _report(components())
+
+
+def components() -> dict[str, Component]:
+    """Every part; those that only the database knows of are missing while it is down."""
+    found = {"database": _database(), "broker": _broker()}
+    if found["database"].healthy:
+        found |= _from_database()
+    return found
 
 
 @require_safe
@@ -154,7 +159,8 @@ def _from_database() -> dict[str, Component]:
     return found
 
 
-def _now() -> datetime:
+def database_now() -> datetime:
+    """Now on the database's clock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         (now,) = cursor.fetchone()
@@ -196,7 +202,7 @@ def _poll() -> Component:
     keys = [key for key, database in workspace.DATABASES.items() if database.each_cycle]
     sources = DataSource.objects.filter(key__in=keys)
     oldest = sources.aggregate(at=Min("polled_at"))["at"]
-    age = (_now() - oldest).total_seconds() if oldest else None
+    age = (database_now() - oldest).total_seconds() if oldest else None
     if row is None or not sources.exists():
         return Component("idle", "No Notion workspace is set up yet.")
     if row.status == Poller.Status.PAUSED:
@@ -214,7 +220,7 @@ def _outbox() -> Component:
     oldest = OutboxEntry.objects.due().aggregate(at=Min("due_at"))["at"]
     if oldest is None:
         return Component("ok", "Nothing is due.", 0.0)
-    age = (_now() - oldest).total_seconds()
+    age = (database_now() - oldest).total_seconds()
     if age > OUTBOX_LATE_AFTER.total_seconds():
         return Component("late", "Writes to Notion wait for longer than they should.", age)
     return Component("ok", "Writes go out.", age)

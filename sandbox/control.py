@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, fields
+from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -20,11 +21,12 @@ from sandbox.notion.ids import dashed, new_id
 from sandbox.notion.rich_text import written
 from sandbox.notion.sources import load_source, save_properties
 from sandbox.notion.store import ROOT_PAGE_ID, Workspace
-from sandbox.notion.times import earlier, this_minute
+from sandbox.notion.times import clock, earlier, this_minute
 from sandbox.notion.users import BOT, PERSON
 from sandbox.notion.values import check_value
 from sandbox.web.same_site import same_site
 
+SETTINGS = frozenset(["query_lag", "unshare", "lacking", "block_limit"])
 MATCH = ("method", "path_regex", "nth", "body_contains")
 STAMPED = (
     ("SELECT id, created, edited FROM pages WHERE ? IN ('', id)",
@@ -59,6 +61,7 @@ def control_routes(ws: Workspace, gate: Gate) -> list[Route]:
 
     def reset(_: dict[str, Any]) -> dict[str, Any]:
         gate.clear()
+        clock.skew = timedelta()
         ws.reset()
         return {"root_page_id": ROOT_PAGE_ID}
 
@@ -68,6 +71,7 @@ def control_routes(ws: Workspace, gate: Gate) -> list[Route]:
 
     def restore(_: dict[str, Any]) -> dict[str, Any]:
         gate.clear()
+        clock.skew = timedelta()
         ws.restore()
         return {"root_page_id": ROOT_PAGE_ID}
 
@@ -77,8 +81,7 @@ def control_routes(ws: Workspace, gate: Gate) -> list[Route]:
 
     def clear_faults(_: dict[str, Any]) -> dict[str, Any]:
         gate.faults.clear()
-        ws.unshared.clear()
-        ws.query_lag = 0.0
+        ws.clear_up()
         return {}
 
     posts: dict[str, Lever] = {
@@ -87,6 +90,7 @@ def control_routes(ws: Workspace, gate: Gate) -> list[Route]:
         "restore": restore,
         "seed": lambda _: {"created": seed.fill_inbox(ws)},
         "age": lambda body: age(ws, body),
+        "clock": set_clock,
         "bulk": lambda body: bulk(ws, body),
         "faults": lambda body: plan(ws, gate, body),
         "faults/clear": clear_faults,
@@ -142,7 +146,7 @@ def guarded(ws: Workspace, lever: Lever) -> Callable[[Request], Awaitable[Respon
 
 
 def plan(ws: Workspace, gate: Gate, body: dict[str, Any]) -> dict[str, Any]:
-    """Plans a fault, or sets query_lag or unshare."""
+    """Plans a fault, or sets one of the weather's settings."""
     kind = str(body.get("kind"))
     if kind == "query_lag":
         ws.query_lag = float(body["seconds"])
@@ -150,8 +154,14 @@ def plan(ws: Workspace, gate: Gate, body: dict[str, Any]) -> dict[str, Any]:
     if kind == "unshare":
         ws.unshared.add(known_id(body["id"]))
         return {"unshared": sorted(ws.unshared)}
+    if kind == "lacking":
+        ws.lacking = set(body["capabilities"])
+        return {"lacking": sorted(ws.lacking)}
+    if kind == "block_limit":
+        ws.most_blocks = body["blocks"]
+        return {"most_blocks": ws.most_blocks}
     if kind not in KINDS:
-        raise BadLeverError(f"no such kind: {kind}; known are {', '.join(sorted(KINDS | {'query_lag', 'unshare'}))}")
+        raise BadLeverError(f"no such kind: {kind}; known are {', '.join(sorted(KINDS | SETTINGS))}")
     match = body.get("match") or {}
     known = {spot.name for spot in fields(Fault)} - {"seen", "struck", *MATCH}
     unknown = (match.keys() - set(MATCH)) | (body.keys() - known - {"match"})
@@ -183,6 +193,12 @@ def set_budget(gate: Gate, body: dict[str, Any]) -> dict[str, Any]:
     return {"limit": limit}
 
 
+def set_clock(body: dict[str, Any]) -> dict[str, Any]:
+    """{skew_seconds}: how far Notion's clock is ahead of this machine's, or behind."""
+    clock.skew = timedelta(seconds=float(body["skew_seconds"]))
+    return {"skew_seconds": clock.skew.total_seconds()}
+
+
 def age(ws: Workspace, body: dict[str, Any]) -> dict[str, Any]:
     """Moves created and last edited times back by {seconds}: of {page_id} with its blocks, or of everything."""
     seconds, page_id = float(body["seconds"]), known_id(body["page_id"]) if body.get("page_id") else ""
@@ -193,6 +209,7 @@ def age(ws: Workspace, body: dict[str, Any]) -> dict[str, Any]:
         ]
         for (_, update), stamps in zip(STAMPED, moved, strict=True):
             ws.db.executemany(update, stamps)
+        ws.db.execute("UPDATE pages SET listed_at = listed_at - ? WHERE ? IN ('', id)", (seconds, page_id))
     return {"pages": len(moved[0])}
 
 

@@ -5,6 +5,7 @@
     python scripts/validate-env.py --env-file FILE      that file alone
     python scripts/validate-env.py --json               for machines
     python scripts/validate-env.py --example            the text of .env.production.example
+    python scripts/validate-env.py --table              the text of docs/ENVIRONMENT.md
 
 Exit code 0: it would start as it is. 1: something stops it or, with ENVIRONMENT=production, makes it unsafe.
 """
@@ -46,9 +47,10 @@ def main() -> int:
     parser.add_argument("--env-file", metavar="FILE", help="read this file alone, not the process environment")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--example", action="store_true", help="print .env.production.example")
+    parser.add_argument("--table", action="store_true", help="print docs/ENVIRONMENT.md")
     options = parser.parse_args()
-    if options.example:
-        print(example(), end="")
+    if options.example or options.table:
+        print(example() if options.example else document(), end="")
         return 0
     if options.env_file and not Path(options.env_file).is_file():
         print(f"There is no file {options.env_file}.", file=sys.stderr)
@@ -126,6 +128,29 @@ def example() -> str:
         line = f"{variable.name}={variable.example}" if variable.example else f"# {variable.name}={default}"
         recommended = f" Recommended: {ADVICE[variable.name][1]}." if variable.name in ADVICE else ""
         lines += ["", f"# {variable.help}{recommended}", line]
+    return "\n".join(lines) + "\n"
+
+
+def document() -> str:
+    """The text of docs/ENVIRONMENT.md: every variable in a table."""
+    lines = [
+        "# Environment variables",
+        "",
+        "Made by `python scripts/validate-env.py --table`. Values come from the process environment, then from `.env`; empty",
+        "means unset. `python scripts/validate-env.py` says which of yours are missing, malformed or unfit for production.",
+        "",
+        "| variable | what it is | default | in production |",
+        "| --- | --- | --- | --- |",
+    ]
+    for variable in environment.VARIABLES:
+        default = ", ".join(variable.default) if isinstance(variable.default, list) else variable.default
+        shown = (
+            f"`{str(default).lower() if isinstance(default, bool) else default}`" if default not in (None, "") else ""
+        )
+        words = ["required"] if variable.production else []
+        words += ["secret"] if variable.secret else []
+        words += [f"recommended: {ADVICE[variable.name][1]}"] if variable.name in ADVICE else []
+        lines.append(f"| `{variable.name}` | {variable.help} | {shown} | {'; '.join(words)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.db.models import Model
 from django.test import override_settings
@@ -29,6 +30,11 @@ from notion_sync.workspace import DATABASES
 from tests.contract.openapi import RequestContract
 from tests.ports import free_port
 from tests.world import Sandbox, poll_now
+
+
+def pytest_configure() -> None:
+    """Passwords of tests need no protection: the real hasher takes most of a second for each user."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +90,7 @@ def sandbox(sandbox_server: Sandbox, settings: Settings, monkeypatch: pytest.Mon
         setattr(settings, name, value)
     client.disconnect()
     monkeypatch.setattr(pace, "KEY", f"pace:{uuid4()}")
-    monkeypatch.setattr(client, "http_client", checked_client)
+    monkeypatch.setattr(client.connection, "http_client", checked_client)
     yield sandbox_server
     client.disconnect()
 

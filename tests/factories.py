@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from django.db import connection
@@ -16,6 +16,7 @@ from emm.jobs import Job
 from notion_sync import properties, workspace
 from notion_sync.models import Action, DataSource, InboxItem, Intent, Mirror
 
+TODAY = date(2026, 11, 20)
 STANCES = {"entrepreneur": ("go", "Option A"), "quant": ("wait", "Option B"), "auditor": ("stop", "Option C")}
 
 
@@ -52,8 +53,11 @@ def perspective_answer(persona: str = "quant", **changes: Any) -> PerspectiveAns
     fields: dict[str, Any] = {
         "options": options(persona),
         "assumptions": [f"The {persona} assumes that petrol stays cheap"],
-        "resources": Resources(time=f"two {persona} weeks", money="400 EUR", people="one driver"),
+        "resources": Resources(time=f"two {persona} weeks", money="400 EUR", tools="a calculator", people="one driver"),
         "tasks": [f"Ask the {persona}", "Compare three offers"],
+        "payoffs": [],
+        "reject": "none",
+        "reject_reason": "",
         "would_change_my_mind": f"A price below 100 EUR, says the {persona}",
         "rationale": f"The {persona} has thought about it for long.",
         "stance": stance,
@@ -70,9 +74,15 @@ def synthesis_answer(**changes: Any) -> SynthesisAnswer:
         "dissent": "The van rusts before it pays, says The Auditor.",
         "premortem": ["Nobody had a licence", "The engine failed"],
         "risk_assessment": "Rent is lost if nobody drives.",
-        "resources": Resources(time="a week", money="200 EUR", people="one driver"),
+        "resources": Resources(time="a week", money="200 EUR", tools="a phone", people="one driver"),
         "tasks": ["Compare three offers", "Sign for one month", "Tell the customers"],
         "success_criteria": ["Ten deliveries a week", "No complaint in a month"],
+        "kill_criteria": [
+            {"metric": "Deliveries a week", "threshold": "fewer than five", "within_days": 30, "owner": "Ana"}
+        ],
+        "review_in_days": 60,
+        "prediction": "Ten deliveries a week are made",
+        "prediction_probability": 0.6,
         "next_test": "Rent a van for one day.",
         "reversibility": "Two-way door",
         "decision": "Rent the van for a month, then look again.",
@@ -83,7 +93,7 @@ def synthesis_answer(**changes: Any) -> SynthesisAnswer:
 
 
 def proposed_plan() -> Plan:
-    return plan_of(synthesis_answer())
+    return plan_of(synthesis_answer(), TODAY)
 
 
 def triage_answer(**changes: Any) -> TriageAnswer:
@@ -129,7 +139,7 @@ def make_proposal(
         triage, answer, Conflict.MAJOR, description="A van?", created=database_now(), source=str(item.page_id)
     )
     intent = _mirrored(Intent, values)
-    plan = plan_of(answer)
+    plan = plan_of(answer, TODAY)
     values = action_values(plan, title="Van: a plan", intent=str(intent.page_id))
     action = _mirrored(Action, values, {"approval_status": "Pending"})
     assert isinstance(intent, Intent)

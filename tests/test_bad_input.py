@@ -97,7 +97,7 @@ def test_characters_that_no_database_keeps_are_replaced(workspace: Sandbox, monk
         response.read()
         response._content = response.content.replace(b"MARK", rb"a\u0000b\ud800c")
 
-    monkeypatch.setattr(client, "http_client", lambda: httpx.Client(event_hooks={"response": [spoil]}))
+    monkeypatch.setattr(client.connection, "http_client", lambda: httpx.Client(event_hooks={"response": [spoil]}))
     client.disconnect()
     item = process(workspace)
     assert item.state == "proposed"

@@ -15,6 +15,11 @@ from notion_sync import polling
 from notion_sync.models import Action, DataSource
 
 VERSION = "2026-03-11"
+# The stages that an item passes; those that look after the workspace run where a test asks for them.
+WAY = (
+    "page", "window", "body", "triage", "argue", "synthesise", "collect", "replay", "deliver", "advance", "settle", "execute",
+    "outcome",
+)  # fmt: skip
 
 
 class Sandbox:
@@ -129,9 +134,9 @@ def run(names: Iterable[str], rounds: int = 30) -> None:
 def poll_now() -> None:
     """Mirror what changed, in all sources, as after Poll now."""
     polling.ask()
-    run(["poll", "body"])
+    run(["poll", "window", "body"])
 
 
 def work() -> None:
-    """Run everything that is due to a standstill, without asking Notion for changes."""
-    run([name for name in schedule.STAGES if name != "poll"])
+    """Run everything that is due for items to a standstill, without asking Notion for changes."""
+    run(WAY)

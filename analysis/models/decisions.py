@@ -7,9 +7,9 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from analysis.models.thinking import Synthesis
+from analysis.models.thinking import Analysis, Synthesis
 from emm.jobs import Job
-from notion_sync.models import Action
+from notion_sync.models import Action, InboxItem
 
 
 class Settlement(Job):
@@ -32,7 +32,16 @@ class Settlement(Job):
     acceptance_rate = models.FloatField(
         null=True, blank=True, help_text="A fraction; empty for a request for revision."
     )
+    field_rates = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="Of an approval: field of the plan to the fraction of it that was kept.",
+    )
     persona_rates = models.JSONField(default=dict, blank=True, help_text="Persona to the rate of its own advice.")
+    decided_by = models.CharField(
+        max_length=150, blank=True, default="", db_default="", help_text="Who decided on the desk; empty: in Notion."
+    )
     closest = models.CharField(
         max_length=12, blank=True, help_text="Whose advice the final plan is closest to, or synthesis."
     )
@@ -53,6 +62,10 @@ class Settlement(Job):
     def item_id(self) -> Any:
         return self.synthesis.item_id
 
+    def moved(self) -> None:
+        """An item whose decision can't be settled is held with the reason, and awaits again when it is queued again."""
+        _show_on(self, self.synthesis.analysis.item, InboxItem.State.PROPOSED)
+
 
 class Execution(Job):
     """The making of the tasks of an approved plan, due when the time to undo the approval is over."""
@@ -70,3 +83,23 @@ class Execution(Job):
     @property
     def item_id(self) -> Any:
         return self.settlement.item_id
+
+    def moved(self) -> None:
+        """An item whose tasks can't be made is held with the reason, and is decided again when it is queued again."""
+        _show_on(self, self.settlement.synthesis.analysis.item, InboxItem.State.DECIDED)
+
+
+class Proposal(Analysis):
+    """An analysis as the review desk shows it: the plan that a person decides on."""
+
+    class Meta:
+        proxy = True
+        verbose_name_plural = "review desk"
+        permissions = [("decide_proposal", "Can decide on proposals")]
+
+
+def _show_on(job: Job, item: InboxItem, otherwise: InboxItem.State) -> None:
+    if job.status in (Job.Status.NEVER, Job.Status.DEAD):
+        item.enter(InboxItem.State.HELD, job.last_error)
+    elif job.status == Job.Status.WAITING and item.state == InboxItem.State.HELD:
+        item.enter(otherwise)

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from emm.jobs import Job
 from notion_sync.models import InboxItem
 
 
@@ -56,6 +57,9 @@ class BudgetPeriod(models.Model):
     period = models.CharField(max_length=40, help_text="2026-11-22, 2026-11, or the item's id.")
     reserved_usd = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))
     spent_usd = models.DecimalField(max_digits=12, decimal_places=6, default=Decimal(0))
+    refused_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it first could not pay for a call: work has been held since."
+    )
 
     class Meta:
         constraints = [
@@ -69,8 +73,36 @@ class BudgetPeriod(models.Model):
         return f"{self.period}: {self.spent_usd} USD spent, {self.reserved_usd} reserved"
 
 
+class Batch(Job):
+    """Calls that are sent together through Message Batches, at half the price, and whose answers come within a day."""
+
+    stage = "collect"
+
+    batch_id = models.CharField(max_length=80, blank=True, db_default="", default="", help_text="Claude's id of it.")
+    sent_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last sent. With no id beside it, its fate is looked up first."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="When Claude gives up what is not answered.")
+    opened_at = models.DateTimeField(db_default=Now())
+
+    class Meta(Job.Meta):
+        verbose_name_plural = "batches"
+        constraints = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(fields=["batch_id"], condition=~Q(batch_id=""), name="batch_known_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.batch_id or self.pk}"
+
+
 class LLMCall(models.Model):
-    """One HTTP attempt to a model: opened with its worst cost reserved, closed with what it really cost."""
+    """One attempt to get an answer: opened with its worst cost reserved, closed with what it really cost."""
+
+    class Tier(models.TextChoices):
+        STANDARD = "standard", "standard"
+        PRIORITY = "priority", "priority"
+        BATCH = "batch", "batch: half the price, within a day"
 
     class Status(models.TextChoices):
         OPEN = "open", "under way"
@@ -84,9 +116,21 @@ class LLMCall(models.Model):
     key = models.CharField(
         max_length=64, db_index=True, help_text="Hash of the request and the job that asked: an answer is bought once."
     )
-    purpose = models.CharField(max_length=40, help_text="triage, persona or synthesis, and repair behind it.")
+    purpose = models.CharField(
+        max_length=40, help_text="triage, persona, rebuttal or synthesis, and replay or repair behind it."
+    )
+    asker = models.CharField(
+        max_length=80, blank=True, db_default="", default="", help_text="Stage and key of the job that asked."
+    )
     item = models.ForeignKey(InboxItem, null=True, blank=True, on_delete=models.SET_NULL, related_name="llm_calls")
     model = models.CharField(max_length=80)
+    service_tier = models.CharField(
+        max_length=10, choices=Tier.choices, db_default=Tier.STANDARD, default=Tier.STANDARD, help_text="As billed."
+    )
+    batch = models.ForeignKey(Batch, null=True, blank=True, on_delete=models.PROTECT, related_name="calls")
+    request = models.JSONField(
+        null=True, blank=True, help_text="What a batch will send; kept until the answer is there."
+    )
     prompt_hash = models.CharField(max_length=64, blank=True, help_text="Of the PromptVersion that was served.")
     reserved_usd = models.DecimalField(max_digits=12, decimal_places=6)
     periods = ArrayField(
@@ -111,6 +155,10 @@ class LLMCall(models.Model):
                 condition=Q(status="open", cost_usd__isnull=True) | (~Q(status="open") & Q(cost_usd__isnull=False)),
                 name="llmcall_closed_with_cost",
             )
+        ]
+        indexes = [
+            # The sweep of batches asks which orders are open.
+            models.Index(fields=["asker"], name="llmcall_ordered", condition=Q(status="open", service_tier="batch"))
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,9 @@
 """What people read of an analysis: the properties and the bodies of its pages. Pure: no queries, no network."""
 
-from analysis.pages.bodies import action_page, intent_page, training_page
+from analysis.pages.bodies import action_page, intent_page, training_page, voices_page
+from analysis.pages.links import live_links
+from analysis.pages.orders import warning, warning_section
+from analysis.pages.outcomes import confidence_in, outcome_values, projected, review_page, review_task_values
 from analysis.pages.plan import option_text, plan_from_values, plan_of, plan_values, resources_text, shorten
 from analysis.pages.values import (
     SYSTEM,
@@ -24,19 +27,28 @@ __all__ = [
     "action_page",
     "action_values",
     "changes_text",
+    "confidence_in",
     "day",
     "decision_text",
     "intent_page",
     "intent_values",
+    "live_links",
     "log_values",
     "option_text",
+    "outcome_values",
     "plan_from_values",
     "plan_of",
     "plan_values",
     "priority",
     "project_context",
+    "projected",
     "resources_text",
+    "review_page",
+    "review_task_values",
     "shorten",
     "training_page",
     "training_values",
+    "voices_page",
+    "warning",
+    "warning_section",
 ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 
-from analysis.agreement import Conflict
-from analysis.answers import Option, Persona, PerspectiveAnswer, Plan, SynthesisAnswer
-from analysis.pages.plan import shorten
+from analysis.agreement import Conflict, band
+from analysis.answers import Option, Persona, PerspectiveAnswer, Plan, Reject, SynthesisAnswer
+from analysis.pages.economics import economics_section
+from analysis.pages.plan import kill_text, shorten
+from analysis.pages.rebuttals import rebuttals_section
 from analysis.pages.values import LISTED_CHANGES, Voice
 from analysis.personas import CHARACTERS
 from notion_sync.document import (
@@ -42,27 +45,55 @@ DOORS = {
 STANCES = {"go": "go ahead", "wait": "wait", "stop": "stop"}
 
 
-def intent_page(title: str, answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Conflict) -> Document:
-    """The whole argument about one question, the decision first. `voices`: all that were asked, heard or not."""
+def intent_page(
+    title: str,
+    answer: SynthesisAnswer,
+    voices: Sequence[Voice],
+    conflict: Conflict,
+    today: date,
+    rival: SynthesisAnswer | None = None,
+    depth: str = "standard",
+) -> Document:
+    """The whole argument about one question, the decision first. `voices`: all that were asked, heard or not.
+
+    `today`: when it was proposed. `rival`: what the same opinions in reversed order led to, where that is another option.
+    """
     return [
+        *_rejects(voices),
+        *_contested(answer, rival),
         _decision(answer, voices, conflict),
         *_question(title, answer),
         *_options(answer),
+        *economics_section(voices),
         *_disagreement(answer, voices, conflict),
+        *rebuttals_section(voices, depth),
         *_dissent(answer, voices),
         Heading("What each persona says"),
         *(_voice(voice.name, voice.answer) for voice in voices if voice.answer),
         *_missing(voices),
-        *_plan(answer),
+        *_plan(answer, today),
         *_how_to_decide(),
     ]
 
 
-def action_page(title: str, revision: int, analysis: Document = ()) -> Document:
-    """What to do on an Action page. `analysis`: the argument of a later revision; the Intent has the first."""
+def voices_page(voices: Sequence[Voice]) -> list[Block]:
+    """What was said so far about a question that nobody has brought together yet."""
+    return [
+        *_rejects(voices),
+        *economics_section(voices),
+        *(_voice(voice.name, voice.answer) for voice in voices if voice.answer),
+        *_missing(voices),
+    ]
+
+
+def action_page(title: str, revision: int, voices: Sequence[Voice], analysis: Document = ()) -> Document:
+    """What to do on an Action page, whoever says no or is missing first.
+
+    `analysis`: the argument of a later revision; the Intent has the first.
+    """
     if not analysis:
         where = f'The whole argument about "{title}" is on the page under Intent, above.'
-        return [*_how_to_decide(), Paragraph(where)]
+        return [*_rejects(voices), *_missing(voices), *_how_to_decide(), Paragraph(where)]
     return [
         Callout(
             f"This is revision {revision}. The page under Intent shows the first argument; this one replaces it.", "🔁"
@@ -94,6 +125,38 @@ def training_page(
     ]
 
 
+def _rejects(voices: Sequence[Voice]) -> list[Block]:
+    """A ground on which a persona says no comes before everything else."""
+    return [
+        Callout(
+            [
+                Span(f"{voice.name} says that this must not go on: {voice.answer.reject}.", bold=True),
+                f"\n{voice.answer.reject_reason}",
+            ],
+            "⛔",
+            "red_background",
+        )
+        for voice in voices
+        if voice.answer and voice.answer.reject != Reject.NONE
+    ]
+
+
+def _contested(answer: SynthesisAnswer, rival: SynthesisAnswer | None) -> list[Block]:
+    if rival is None:
+        return []
+    return [
+        Callout(
+            [
+                Span("Contested. ", bold=True),
+                f"Read in one order, the opinions led to {_named(_recommended(answer))}; in the other, to "
+                f"{_named(_recommended(rival))}: {rival.decision}\nThe plan below is the first; the lower confidence counts.",
+            ],
+            "⚖️",
+            "yellow_background",
+        )
+    ]
+
+
 def _decision(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Conflict) -> Block:
     heard = sum(voice.answer is not None for voice in voices)
     agreement = AGREEMENT[conflict] if heard > 1 else "only one persona was heard"
@@ -101,7 +164,10 @@ def _decision(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Confli
         [
             Span(f"Recommended: {_named(_recommended(answer))}", bold=True),
             f"\n{answer.decision}\n",
-            Span(f"Confidence {answer.confidence:.0%}, {_sure(answer.confidence)}; {agreement}.", italic=True),
+            Span(
+                f"Confidence {answer.confidence:.0%}, {_sure(answer.confidence)}; {agreement} ({_band(voices)}).",
+                italic=True,
+            ),
         ],
         "🧭",
         "blue_background",
@@ -133,7 +199,7 @@ def _row(option: Option, recommended: bool) -> list[Text]:
 
 
 def _disagreement(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Conflict) -> list[Block]:
-    heard = [(voice.name, voice.answer) for voice in voices if voice.answer]
+    heard = [(voice.name, voice.verdict) for voice in voices if voice.verdict]
     return [
         Heading("Where the personas disagree"),
         Table(
@@ -148,9 +214,9 @@ def _disagreement(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Co
 def _dissent(answer: SynthesisAnswer, voices: Sequence[Voice]) -> list[Block]:
     """The case against, and word for word whoever recommends something else. What is quoted is not said twice."""
     others = [
-        (voice.name, voice.answer)
+        (voice.name, voice.verdict)
         for voice in voices
-        if voice.answer and voice.answer.recommended != answer.recommended
+        if voice.verdict and voice.verdict.recommended != answer.recommended
     ]
     found: list[Block] = [Heading("The dissent")]
     if answer.dissent and all(answer.dissent != said.rationale for _, said in others):
@@ -182,7 +248,7 @@ def _missing(voices: Sequence[Voice]) -> list[Block]:
     ]
 
 
-def _plan(answer: SynthesisAnswer) -> list[Block]:
+def _plan(answer: SynthesisAnswer, today: date) -> list[Block]:
     return [
         Heading("What could go wrong"),
         Paragraph(answer.risk_assessment),
@@ -190,8 +256,15 @@ def _plan(answer: SynthesisAnswer) -> list[Block]:
         *(Bullet(cause) for cause in answer.premortem),
         Heading("Next steps"),
         *(Todo(task) for task in answer.tasks),
+        Heading("When to stop"),
+        *(Bullet(kill_text(criterion, today)) for criterion in answer.kill_criteria),
         Heading("The cheapest next test"),
         Paragraph(answer.next_test),
+        Heading("What we predict"),
+        Paragraph(
+            f"{answer.prediction} ({answer.prediction_probability:.0%} likely). We ask how it went after "
+            f"{answer.review_in_days} days."
+        ),
         Heading("How you will know that it worked"),
         *(Bullet(criterion) for criterion in answer.success_criteria),
     ]
@@ -237,6 +310,10 @@ def _whole_plan(name: str, plan: Plan) -> list[Block]:
         Heading(name),
         *(Paragraph([Span(field, bold=True), f"\n{text or '(empty)'}"]) for field, text in fields.items()),
     ]
+
+
+def _band(voices: Sequence[Voice]) -> str:
+    return band(voice.verdict.stance for voice in voices if voice.verdict).value
 
 
 def _recommended(answer: SynthesisAnswer) -> Option:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any
 
-from analysis.answers import Option, Plan, Resources, SynthesisAnswer
+from analysis.answers import KillCriterion, Option, Plan, Resources, SynthesisAnswer
 
 
-def plan_of(answer: SynthesisAnswer) -> Plan:
-    """The proposed plan: the answer as plain text."""
+def plan_of(answer: SynthesisAnswer, today: date) -> Plan:
+    """The proposed plan: the answer as plain text. `today`: from when on its days count."""
     premortem = "\n".join(f"- {_one_line(cause)}" for cause in answer.premortem)
+    kills = "\n".join(f"- {kill_text(criterion, today)}" for criterion in answer.kill_criteria)
     return Plan(
         recommended_option=answer.recommended,
         scenario_options="\n\n".join(option_text(option) for option in answer.options),
-        risk_assessment=f"{answer.risk_assessment}\n\nIf it failed within a year, this would be why:\n{premortem}",
+        risk_assessment=(
+            f"{answer.risk_assessment}\n\nIf it failed within a year, this would be why:\n{premortem}\n\nStop if:\n{kills}"
+        ),
         required_resources=resources_text(answer.resources),
         tasks=[_one_line(task) for task in answer.tasks],
     )
@@ -33,7 +37,17 @@ def option_text(option: Option) -> str:
 
 def resources_text(resources: Resources) -> str:
     """What an option takes, a line each."""
-    return f"Time: {resources.time}\nMoney: {resources.money}\nPeople: {resources.people}"
+    said = {"Time": resources.time, "Money": resources.money, "Tools": resources.tools, "People": resources.people}
+    return "\n".join(f"{name}: {text}" for name, text in said.items())
+
+
+def kill_text(criterion: KillCriterion, today: date) -> str:
+    """When to stop, on one line, with the day by which that is known."""
+    days = criterion.within_days
+    return _one_line(
+        f"{criterion.metric}: {criterion.threshold}, within {days} days (by {today + timedelta(days=days)}); "
+        f"watched by {criterion.owner}"
+    )
 
 
 def plan_values(plan: Plan) -> dict[str, Any]:

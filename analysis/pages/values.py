@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from analysis.agreement import Conflict
-from analysis.answers import Persona, PerspectiveAnswer, Plan, SynthesisAnswer, TriageAnswer
+from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, SynthesisAnswer, TriageAnswer
 from analysis.pages.plan import plan_values, shorten
 from analysis.personas import CHARACTERS
 
@@ -28,10 +28,16 @@ class Voice:
     persona: Persona
     answer: PerspectiveAnswer | None
     missing: str = ""
+    rebuttal: RebuttalAnswer | None = None
 
     @property
     def name(self) -> str:
         return CHARACTERS[self.persona].name
+
+    @property
+    def verdict(self) -> PerspectiveAnswer | RebuttalAnswer | None:
+        """Where its last stance, option and confidence stand; None for a voice that failed."""
+        return self.rebuttal or self.answer
 
 
 def priority(impact: float | None) -> str:
@@ -66,6 +72,7 @@ def intent_values(
         "Confidence": synthesis.confidence,
         "Reversibility": synthesis.reversibility,
         "Created_Date": day(created),
+        "Review_Date": day(created + timedelta(days=synthesis.review_in_days)),
         "Source": [source],
         **_relation("Agent_Persona", persona_page),
         **_relation("Area", area),

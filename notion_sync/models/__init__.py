@@ -1,4 +1,6 @@
-from notion_sync.models.calls import NotionCall
+from notion_sync.models.calls import NotionCall, Standstill
+from notion_sync.models.doors import Intake, PageRead, WebhookDelivery
+from notion_sync.models.doubles import Double, DoublesCheck
 from notion_sync.models.mirrors import (
     Action,
     Area,
@@ -13,25 +15,38 @@ from notion_sync.models.mirrors import (
     TrainingExample,
 )
 from notion_sync.models.outbox import OutboxEntry
+from notion_sync.models.readings import Reconciliation, Window
+from notion_sync.models.setting_up import Backlog, SchemaCheck, SetupRun
 from notion_sync.models.sources import BodyRead, DataSource, PollCycle, Poller, Workspace
 
 __all__ = [
     "Action",
     "Area",
+    "Backlog",
     "BodyRead",
     "DataSource",
+    "Double",
+    "DoublesCheck",
     "InboxItem",
+    "Intake",
     "Intent",
     "LogEntry",
     "Mirror",
     "Node",
     "NotionCall",
     "OutboxEntry",
+    "PageRead",
     "PersonaPage",
     "PollCycle",
     "Poller",
     "Project",
+    "Reconciliation",
+    "SchemaCheck",
+    "SetupRun",
+    "Standstill",
     "Task",
     "TrainingExample",
+    "WebhookDelivery",
+    "Window",
     "Workspace",
 ]

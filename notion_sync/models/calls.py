@@ -24,3 +24,21 @@ class NotionCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
+
+
+class Standstill(models.Model):
+    """Notion blocks our requests: nothing is sent until a person lifts it. At most one holds at a time."""
+
+    began_at = models.DateTimeField(db_default=Now())
+    why = models.TextField(help_text="Notion's words.")
+    lifted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                models.Value(1), condition=models.Q(lifted_at=None), name="standstill_one_at_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"standstill since {self.began_at:%Y-%m-%d %H:%M} UTC"

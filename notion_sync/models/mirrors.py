@@ -57,6 +57,10 @@ class InboxItem(Mirror):
         SKIPPED = "skipped", "skipped"
         HELD = "held", "held"
 
+    class Backlog(models.TextChoices):
+        HELD = "held", "held"
+        RELEASED = "released", "released"
+
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     state_reason = models.TextField(blank=True)
     state_since = models.DateTimeField(db_default=Now())
@@ -65,6 +69,17 @@ class InboxItem(Mirror):
         null=True, blank=True, help_text="last_edited_time of the page when the body was read."
     )
     body_read_at = models.DateTimeField(null=True, blank=True)
+    backlog = models.CharField(
+        max_length=8,
+        choices=Backlog.choices,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="Was there when the workspace was adopted: held, or released by a person.",
+    )
+    orders = models.JSONField(
+        null=True, blank=True, help_text="What in it reads like orders to a model; nothing where nobody has looked yet."
+    )
 
     class Meta:
         # Triage asks for waiting items; the console counts by state.

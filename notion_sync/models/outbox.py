@@ -12,10 +12,11 @@ from django.db.models.functions import Now
 from emm import schedule
 from emm.jobs import Job
 from notion_sync.models.mirrors import InboxItem
+from notion_sync.models.sources import BodyRead
 
 
 class OutboxEntry(Job):
-    """One promised write: the creation or the change of one page, named by its EMM_ID.
+    """One promised write: the creation, the change or the trashing of one page, named by its EMM_ID.
 
     A page that people made has no EMM_ID of ours: its entry is named by the uuid5 of its page id.
     `values` and `base` hold Python values by property name (as properties.write takes and properties.canonical gives them);
@@ -27,6 +28,7 @@ class OutboxEntry(Job):
     class Kind(models.TextChoices):
         CREATE = "create", "create"
         UPDATE = "update", "change"
+        TRASH = "trash", "trash"
 
     kind = models.CharField(max_length=6, choices=Kind.choices)
     source_key = models.CharField(max_length=12, help_text="The database, by its key in workspace.DATABASES.")
@@ -41,6 +43,31 @@ class OutboxEntry(Job):
     )
     children = models.JSONField(default=list, blank=True, help_text="Blocks of a page that is created.")
     needs = ArrayField(models.UUIDField(), default=list, blank=True, help_text="EMM_IDs of the pages it refers to.")
+    placed = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="How many of the blocks the page has, or has once the request in flight is applied.",
+    )
+    child_ids = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Blocks of ours that we know on the page, while more are added.",
+    )
+    conflict = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Where a person's edit stands in the way: what we knew, what we want, what stands there, who shall win.",
+    )
+    undoes = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="undone_by",
+        help_text="The delivered write that this one takes back.",
+    )
     promised_at = models.DateTimeField(db_default=Now())
     sent_at = models.DateTimeField(
         null=True, blank=True, help_text="Set before a request whose fate is unknown until cleared."
@@ -86,5 +113,18 @@ class OutboxEntry(Job):
             followers.update(due_at=Now(), last_error="")
         if self.item is not None and self.status == self.Status.WAITING and self.item.state == InboxItem.State.WRITING:
             self.item.enter(InboxItem.State.WRITING, f"Not written yet: {self.purpose}. {self.last_error}")
+        if self.item is not None and self.kind == self.Kind.CREATE and self.source_key == InboxItem.key:
+            self._show_on_new(self.item)
         if self.item_id and self.status in (self.Status.DONE, self.Status.NEVER, self.Status.DEAD):
             schedule.nudge("advance")
+
+    def _show_on_new(self, item: InboxItem) -> None:
+        """An item that came from outside Notion waits for its own page; without one it is held."""
+        stuck = self.status in (self.Status.NEVER, self.Status.DEAD)
+        if stuck and item.state == InboxItem.State.WAITING:
+            item.enter(InboxItem.State.HELD, f"It is not in Notion's inbox. {self.last_error}")
+        elif self.status == self.Status.WAITING and item.page_id is None:
+            item.enter(InboxItem.State.WAITING, f"Its page is not made yet. {self.last_error}".strip())
+        elif self.status == self.Status.DONE and item.state == InboxItem.State.WAITING:
+            item.enter(InboxItem.State.WAITING)
+            schedule.nudge("body", BodyRead.objects.get_or_create(item=item)[0].pk)

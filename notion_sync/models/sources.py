@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from emm import schedule
 from emm.jobs import Job
 from notion_sync.models.mirrors import InboxItem
 
@@ -20,6 +21,25 @@ class Workspace(models.Model):
     name = models.TextField(blank=True)
     parent_page_id = models.UUIDField(null=True, blank=True)
     installation_id = models.UUIDField()
+    handshake_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then Notion may send the verification token of its webhook."
+    )
+    webhook_verified_at = models.DateTimeField(null=True, blank=True, help_text="When a first signed event came.")
+    command_center_page_id = models.UUIDField(null=True, blank=True, help_text="The Command Center page.")
+    command_center_block_id = models.UUIDField(
+        null=True,
+        blank=True,
+        help_text="Its callout whose text is replaced whole; the rest of the page stays as it is.",
+    )
+    view_ids = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="Name of each linked view on that page to its Notion id."
+    )
+    seeds = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="EMM_ID to what is known of a seed page that was sent."
+    )
+    lacks = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="Capabilities that set-up missed, each with its fix."
+    )
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="workspace_single_row")]
@@ -48,7 +68,22 @@ class DataSource(models.Model):
         null=True, blank=True, help_text="First full mirror since this database was born."
     )
     polled_at = models.DateTimeField(null=True, blank=True, help_text="Start of the last finished poll.")
+    wanted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When an event last said that something changed: polled until read after it."
+    )
+    page_size = models.PositiveSmallIntegerField(
+        default=100, db_default=100, help_text="Results that we ask for at once: fewer after Notion ran out of time."
+    )
     hold = models.TextField(blank=True, help_text="Why this source is not read or written now, and the fix.")
+    schema_checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="Start of the last comparison of its properties with those that we need."
+    )
+    schema_wanted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When something last said that its properties changed."
+    )
+    backlog_until = models.DateTimeField(
+        null=True, blank=True, help_text="Pages made up to then were there before us: they wait for a person's release."
+    )
 
     def __str__(self) -> str:
         return self.key
@@ -109,6 +144,16 @@ class PollCycle(Job):
 
     def __str__(self) -> str:
         return f"poll {self.pk} of {self.source}"
+
+    @staticmethod
+    def open(source: DataSource, trigger: PollCycle.Trigger) -> bool:
+        """Open a poll of `source`. False: one is under way already."""
+        with transaction.atomic():
+            if PollCycle.objects.unfinished().filter(source=source).exists():
+                return False
+            PollCycle.objects.bulk_create([PollCycle(source=source, trigger=trigger)], ignore_conflicts=True)
+            schedule.nudge("poll")
+        return True
 
 
 class BodyRead(Job):

@@ -1,8 +1,10 @@
 """The Auditor: law, lock-in, and what cannot be undone."""
 
+import re
+
 from sandbox.analyst.options import Case, Verdict, View
 from sandbox.analyst.reading import Reading
-from sandbox.analyst.wording import listed, pick
+from sandbox.analyst.wording import listed, pick, quoted
 
 
 def decide(reading: Reading) -> Verdict:
@@ -22,6 +24,7 @@ def decide(reading: Reading) -> Verdict:
 def argue(reading: Reading, verdict: Verdict) -> Case:
     """The case for care."""
     cap = reading.exposure
+    ground, reason = _ground(reading)
     return Case(
         views=_views(reading),
         lean=-1,
@@ -38,7 +41,28 @@ def argue(reading: Reading, verdict: Verdict) -> Case:
         tasks=_tasks(reading, verdict),
         turning_point=f"A written way out of {reading.topic} at a known cost, confirmed by a second reader",
         rationale=_rationale(reading, verdict),
+        tools="The contract and its annexes",
+        reject=ground,
+        reject_reason=reason,
     )
+
+
+UNLAWFUL = re.compile(
+    r"\b(?:bribe\w{0,2}|illegal\w{0,2}|unlawful|fraud\w{0,6}|launder\w{0,3}|backdat\w{0,3}|forg(?:e|ed|ing)|tax evasion)\b",
+    re.I,
+)
+RUIN = re.compile(r"\b(?:bankrupt\w{0,2}|insolven\w{0,2}|whole savings|all our cash|bet the company)\b", re.I)
+
+
+def _ground(reading: Reading) -> tuple[str, str]:
+    """The ground on which the matter must not go on, and why; "none" and nothing where there is none."""
+    if found := UNLAWFUL.search(reading.text):
+        return "unethical or unlawful", f"The item speaks of {quoted(found[0])}."
+    if found := RUIN.search(reading.text):
+        return "existential risk", f"The item speaks of {quoted(found[0])}: a loss there would end everything else."
+    if reading.irreversible and len(reading.legal) > 1 and reading.money >= 1_000_000:
+        return "irreversible lock-in", f"{listed(reading.hazards)} bind for good."
+    return "none", ""
 
 
 def _other(reading: Reading) -> str:

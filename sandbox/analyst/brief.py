@@ -20,6 +20,7 @@ class Brief:
     areas: list[str]
     opinions: list[dict[str, Any]]
     note: str
+    own: dict[str, Any]
 
 
 def parse(system: str, user: str) -> Brief:
@@ -33,10 +34,14 @@ def parse(system: str, user: str) -> Brief:
     outside = " ".join(part.rpartition("</item>")[2] for part in user.split("<item>"))
     return Brief(
         reading=read(_text(item.get("title")), _text(item.get("content")), item.get("urgent") is True),
-        persona=_persona(system) or _persona(outside) or "quant",
+        persona=_persona(" ".join(re.findall(r"(?s)<role>(.*?)</role>", user)))
+        or _persona(system)
+        or _persona(outside)
+        or "quant",
         areas=[area for area in areas if isinstance(area, str)],
         opinions=[value for value in _tagged("opinion", user) if isinstance(value, dict)],
         note=clean(note),
+        own=next((value for value in _tagged("own", user) if isinstance(value, dict)), {}),
     )
 
 

@@ -1,6 +1,6 @@
 """The three ways that every voice weighs: boldly, tested first, not at all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.analyst.reading import Reading
@@ -41,6 +41,10 @@ class Case:
     tasks: list[str]
     turning_point: str
     rationale: list[str]
+    tools: str = "A shared document"
+    payoffs: list[dict[str, Any]] = field(default_factory=list)
+    reject: str = "none"
+    reject_reason: str = ""
 
 
 def options(reading: Reading, case: Case) -> list[dict[str, Any]]:

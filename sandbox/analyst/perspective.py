@@ -8,7 +8,7 @@ from sandbox.analyst import auditor, entrepreneur, quant
 from sandbox.analyst.brief import Brief
 from sandbox.analyst.options import LABELS, Case, Verdict, options
 from sandbox.analyst.reading import Reading
-from sandbox.analyst.wording import clean, line, paragraphs, quoted
+from sandbox.analyst.wording import clean, clip, line, paragraphs, quoted
 
 DECIDE: dict[str, Callable[[Reading], Verdict]] = {
     "entrepreneur": entrepreneur.decide,
@@ -43,9 +43,17 @@ def perspective(brief: Brief) -> dict[str, Any]:
     return {
         "options": options(reading, case),
         "assumptions": [line(assumption) for assumption in case.assumptions],
-        "resources": {"time": line(case.time), "money": line(case.money), "people": line(case.people)},
+        "resources": {
+            "time": line(case.time),
+            "money": line(case.money),
+            "tools": line(case.tools),
+            "people": line(case.people),
+        },
         "tasks": [line(task) for task in case.tasks],
+        "payoffs": case.payoffs,
         "would_change_my_mind": line(case.turning_point),
+        "reject_reason": clip(case.reject_reason, 1_000),
+        "reject": case.reject,
         "rationale": rationale,
         "stance": verdict.stance,
         "recommended": verdict.label,

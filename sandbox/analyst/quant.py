@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.analyst.options import Case, Verdict, View
 from sandbox.analyst.reading import Amount, Reading
@@ -87,7 +88,35 @@ def argue(reading: Reading, verdict: Verdict) -> Case:
         tasks=_tasks(reading, bet),
         turning_point=_turning_point(bet),
         rationale=_rationale(reading, bet, verdict),
+        tools="A spreadsheet",
+        payoffs=_payoffs(bet),
     )
+
+
+def _payoffs(bet: Sums | None) -> list[dict[str, Any]]:
+    """The bet as chances and payoffs; none where the item names no gain, since a made-up one would look like a sum."""
+    if bet is None or not bet.gain:
+        return []
+    unit = {"$": "USD", "€": "EUR", "£": "GBP"}.get(bet.cost.symbol, "units")
+    rows = [
+        ("Option A", "It works", bet.chance, bet.gain - bet.cost.value),
+        ("Option A", "It fails", 1 - bet.chance, -bet.cost.value),
+        ("Option B", "The test costs its price", 1.0, -bet.cost.value / 20),
+        ("Option C", "Nothing changes", 1.0, 0.0),
+    ]
+    basis = "guessed" if bet.guessed else "given"
+    return [
+        {
+            "option": option,
+            "outcome": outcome,
+            "probability": round(chance, 4),
+            "value": round(value, 2),
+            "unit": unit,
+            "basis": "given" if chance == 1.0 and not value else basis,
+            "source": bet.cost.text,
+        }
+        for option, outcome, chance, value in rows
+    ]
 
 
 def _assumptions(bet: Sums | None) -> list[str]:

@@ -8,7 +8,7 @@ Schema = dict[str, Any]
 def fit(value: Any, schema: Schema, root: Schema | None = None) -> Any:
     """`value` in the schema's shape. None is no value yet: then a plain one is made from the types alone."""
     root = schema if root is None else root
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
@@ -21,7 +21,7 @@ def fit(value: Any, schema: Schema, root: Schema | None = None) -> Any:
     return _plain(schema.get("type")) if value is None else value
 
 
-def _resolved(schema: Schema, root: Schema) -> Schema:
+def resolved(schema: Schema, root: Schema) -> Schema:
     """Follows references into $defs and takes the first alternative that is not null."""
     while "$ref" in schema or "anyOf" in schema or "allOf" in schema:
         if "$ref" in schema:

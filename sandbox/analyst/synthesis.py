@@ -23,7 +23,7 @@ OPINION: Shape = {
     "confidence": (int, float),
 }
 OPTION: Shape = {"label": str, "name": str, "description": str, "pros": list, "cons": list, "risk": int, "impact": int}
-RESOURCES: Shape = {"time": str, "money": str, "people": str}
+RESOURCES: Shape = {"time": str, "money": str, "tools": str, "people": str}
 
 
 def synthesis(brief: Brief) -> dict[str, Any]:
@@ -43,10 +43,14 @@ def synthesis(brief: Brief) -> dict[str, Any]:
         "dissent": clip(str(others[0]["rationale"]), 4_000) if others else "",
         "premortem": _premortem(reading, others),
         "risk_assessment": _risks(reading, opinions, label),
-        "resources": {key: line(str(lead["resources"][key])) for key in ("time", "money", "people")},
+        "resources": {key: line(str(lead["resources"][key])) for key in RESOURCES},
         "tasks": _tasks(lead, others, reading),
         "success_criteria": _criteria(reading),
+        "kill_criteria": _kill_criteria(reading),
         "next_test": line(_next_test(lead, others, reading)),
+        "review_in_days": 90 if reading.long_term else 30,
+        "prediction": line(_criteria(reading)[0]),
+        "prediction_probability": round(max(0.05, min(0.95, _weight(lead) * share)), 2),
         "reversibility": "One-way door" if reading.one_way else "Two-way door",
         "decision": _decision(brief, opinions, label),
         "recommended": label,
@@ -165,6 +169,20 @@ def _criteria(reading: Reading) -> list[str]:
         line(f"One number for {subject} is better than before, measured the same way"),
         line(limit),
         line(f"The decision is confirmed or reversed {when}"),
+    ]
+
+
+def _kill_criteria(reading: Reading) -> list[dict[str, Any]]:
+    spent = f"{reading.exposure.text} is reached" if reading.exposure else "the agreed limit is reached"
+    owner = reading.counterpart or "whoever decides"
+    return [
+        {"metric": "Money spent", "threshold": spent, "within_days": 90, "owner": line(owner)},
+        {
+            "metric": "Result of the first test",
+            "threshold": "none after the second try",
+            "within_days": 60,
+            "owner": line(owner),
+        },
     ]
 
 

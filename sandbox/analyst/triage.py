@@ -46,6 +46,8 @@ def _route(reading: Reading) -> tuple[str, str, float]:
     if vocabulary.STARTS_AS_NOTE.search(reading.title) and not reading.title.endswith("?"):
         return "reference", "It presents itself as a note: something to keep, not to decide.", 0.86
     signs = _strategic_signs(reading)
+    if signs and reading.small:
+        return "operational", "It is a choice, but cheaper to make than to discuss.", 0.72
     if signs:
         confidence = min(0.95, 0.62 + 0.1 * len(signs) - (0.1 if action else 0))
         return "strategic", f"It asks for a decision: {listed(signs)}.", confidence

@@ -13,13 +13,16 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sandbox.claude import control
+from sandbox.claude.batches import Batch, Batches, Result
 from sandbox.claude.errors import ApiError, invalid
 from sandbox.claude.messages import compose, message
 from sandbox.claude.models import MODELS, model
 from sandbox.claude.requests import MessageRequest, parse
+from sandbox.claude.stream import Events
 from sandbox.claude.usage import Meter, PromptCache, input_tokens
 
 MAX_BODY = 32 * 1024 * 1024
+FIRST_EVENT = 0.1  # of the delay: how long the prompt is read before the answer begins
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -38,11 +41,17 @@ class Claude:
         self.control = control.Control()
         self.cache = PromptCache()
         self.meter = Meter()
+        self.batches = Batches()
 
     def routes(self) -> list[Route]:
         return [
             Route("/v1/messages", _guarded(self.create), methods=["POST"]),
             Route("/v1/messages/count_tokens", _guarded(self.count), methods=["POST"]),
+            Route("/v1/messages/batches", _guarded(self.create_batch), methods=["POST"]),
+            Route("/v1/messages/batches", _guarded(self.list_batches), methods=["GET"]),
+            Route("/v1/messages/batches/{batch_id}", _guarded(self.show_batch), methods=["GET"]),
+            Route("/v1/messages/batches/{batch_id}/cancel", _guarded(self.cancel_batch), methods=["POST"]),
+            Route("/v1/messages/batches/{batch_id}/results", _guarded(self.batch_results), methods=["GET"]),
             Route("/v1/models", _guarded(self.list_models), methods=["GET"]),
             Route("/v1/models/{model_id}", _guarded(self.show_model), methods=["GET"]),
             Route("/control", _answered(self.steer), methods=["GET", "POST"]),
@@ -55,21 +64,75 @@ class Claude:
         _check_length(wanted)
         self.control.calls[wanted.purpose] += 1
         fault = self.control.next_fault(wanted.purpose, f"{wanted.system}\n{wanted.user}")
-        await asyncio.sleep(self.control.delay_seconds)
+        usage, marked = self.cache.count(wanted)
+        await asyncio.sleep(FIRST_EVENT * self.control.delay_seconds)
         if fault and fault.kind == "drop_before":
             return Dropped()
         refused = control.error(fault, wanted.model.id) if fault else None
         if refused:
             raise refused
-        text = await run_in_threadpool(compose, wanted)
-        answer = message(wanted, text, self.cache.count(wanted), fault)
+        text = await run_in_threadpool(compose, wanted, self.control.gullible)
+        answer = message(wanted, text, usage, fault)
         self.control.bill(answer["usage"])
-        if fault and fault.kind == "drop_after":
+        self.cache.begin(marked)
+        wait = (1 - FIRST_EVENT) * self.control.delay_seconds
+        if wanted.stream and not (fault and fault.kind == "drop_after"):
+            return Events(answer, wait, fault.kind if fault else "", self._limits(answer["usage"]))
+        await asyncio.sleep(wait)
+        if fault and fault.kind in ("drop_after", *control.STREAMS):
             return Dropped()
         return JSONResponse(answer, headers=self._limits(answer["usage"]))
 
     async def count(self, request: Request) -> Response:
         return JSONResponse({"input_tokens": input_tokens(parse(await _body(request), counting=True))})
+
+    async def create_batch(self, request: Request) -> Response:
+        """POST /v1/messages/batches. What is wrong with one request shows in its result only."""
+        body = _json(await _body(request))
+        self.control.calls["batch"] += 1
+        fault = self.control.next_fault("batch", "")
+        if fault and fault.kind == "drop_before":
+            return Dropped()
+        if fault and (refused := control.error(fault, "")):
+            raise refused
+        batch = await run_in_threadpool(self.batches.create, body, self._batched, self.control.batch_seconds)
+        return Dropped() if fault and fault.kind == "drop_after" else self._shown(batch, request)
+
+    def _batched(self, params: Any) -> Result:
+        """The result of one request of a batch."""
+        try:
+            wanted = parse(json.dumps(params).encode())
+            if wanted.stream:
+                raise invalid("stream: not supported in a batch")
+            _check_length(wanted)
+            self.control.calls[wanted.purpose] += 1
+            fault = self.control.next_fault(wanted.purpose, f"{wanted.system}\n{wanted.user}")
+            if fault and fault.kind in control.BATCHED:
+                return {"type": fault.kind}
+            if fault and (refused := control.error(fault, wanted.model.id)):
+                raise refused
+        except ApiError as error:
+            return {"type": "errored", "error": error.body("")}
+        usage, marked = self.cache.count(wanted)
+        self.cache.begin(marked)
+        answer = message(wanted, compose(wanted, self.control.gullible), usage, fault, tier="batch")
+        self.control.bill(answer["usage"])
+        return {"type": "succeeded", "message": answer}
+
+    async def list_batches(self, request: Request) -> Response:
+        return JSONResponse(self.batches.list(dict(request.query_params), _of_batches(request)))
+
+    async def show_batch(self, request: Request) -> Response:
+        return self._shown(self.batches.get(request.path_params["batch_id"]), request)
+
+    async def cancel_batch(self, request: Request) -> Response:
+        return self._shown(self.batches.cancel(request.path_params["batch_id"]), request)
+
+    async def batch_results(self, request: Request) -> Response:
+        return Response(self.batches.get(request.path_params["batch_id"]).lines(), media_type="application/x-jsonl")
+
+    def _shown(self, batch: Batch, request: Request) -> Response:
+        return JSONResponse(batch.body(_of_batches(request)))
 
     async def list_models(self, request: Request) -> Response:
         """GET /v1/models: all on one page."""
@@ -88,6 +151,7 @@ class Claude:
     async def reset(self, request: Request) -> Response:
         self.control.reset()
         self.cache.clear()
+        self.batches.clear()
         return JSONResponse(self.control.body())
 
     def _limits(self, usage: dict[str, Any]) -> dict[str, str]:
@@ -124,6 +188,12 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
         return await endpoint(request)
 
     return _answered(checked)
+
+
+def _of_batches(request: Request) -> str:
+    """The address of the list of batches, as the asker wrote it."""
+    before, _, _ = str(request.url).partition("/v1/")
+    return f"{before}/v1/messages/batches"
 
 
 async def _body(request: Request) -> bytes:

@@ -13,8 +13,10 @@ ERRORS = {
     "529": (529, "Overloaded"),
 }
 ANSWERS = ("refusal", "max_tokens", "empty", "malformed", "wrong_schema", "stop_ends")
-KINDS = (*ERRORS, *ANSWERS, "drop_before", "drop_after", "retired")
-PURPOSES = ("triage", "persona", "synthesis", "other", "any")
+STREAMS = ("drop_mid", "corrupt", "end_early", "error_mid")
+BATCHED = ("expired", "canceled")
+KINDS = (*ERRORS, *ANSWERS, *STREAMS, *BATCHED, "drop_before", "drop_after", "retired")
+PURPOSES = ("triage", "persona", "rebuttal", "synthesis", "other", "batch", "any")
 STOPS = ("pause_turn", "stop_sequence", "tool_use", "model_context_window_exceeded")
 
 
@@ -41,21 +43,31 @@ class Control:
 
     def reset(self) -> None:
         self.delay_seconds = 0.0
+        self.batch_seconds = 0.0
+        self.gullible = False
         self.script: list[Fault] = []
         self.calls: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.tokens: Counter[str] = Counter()
 
     def merge(self, wishes: Any) -> None:
-        """Set the delay and append to the script. Raises ApiError 400 and then changes nothing."""
-        if not isinstance(wishes, dict) or wishes.keys() - {"delay_seconds", "script"}:
-            raise invalid("control: expected an object with delay_seconds and script")
+        """Set the delays and whether to obey, and append to the script. Raises ApiError 400 and then changes nothing."""
+        if not isinstance(wishes, dict) or wishes.keys() - {"delay_seconds", "batch_seconds", "gullible", "script"}:
+            raise invalid("control: expected an object with delay_seconds, batch_seconds, gullible and script")
+        batch = wishes.get("batch_seconds", self.batch_seconds)
+        if not isinstance(batch, int | float) or not 0 <= batch <= 86_400:
+            raise invalid("control: batch_seconds must be 0 to 86400")
         delay = wishes.get("delay_seconds", self.delay_seconds)
         script = wishes.get("script", [])
+        gullible = wishes.get("gullible", self.gullible)
+        if not isinstance(gullible, bool):
+            raise invalid("control: gullible must be true or false")
         if not isinstance(delay, int | float) or not 0 <= delay <= 600 or not isinstance(script, list):
             raise invalid("control: delay_seconds must be 0 to 600, script a list")
         faults = [_fault(entry) for entry in script]
         self.delay_seconds = float(delay)
+        self.batch_seconds = float(batch)
+        self.gullible = gullible
         self.script += faults
 
     def next_fault(self, purpose: str, prompt: str) -> Fault | None:
@@ -76,6 +88,8 @@ class Control:
         """The state as GET /control shows it."""
         return {
             "delay_seconds": self.delay_seconds,
+            "batch_seconds": self.batch_seconds,
+            "gullible": self.gullible,
             "script": [asdict(fault) for fault in self.script],
             "calls": dict(self.calls),
             "faults": dict(self.faults),

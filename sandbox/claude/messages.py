@@ -10,15 +10,17 @@ from sandbox.claude.requests import MessageRequest
 from sandbox.claude.usage import tokens
 
 
-def compose(request: MessageRequest) -> str:
+def compose(request: MessageRequest, gullible: bool = False) -> str:
     """The answer's text, the same for the same request: JSON where a schema is given."""
     if request.schema is None:
         words = len(request.user.split())
         return f"Sandbox analysis, made by rules: {words:,} words read, and no schema given to answer in."
-    return json.dumps(analyst.answer(request.schema, request.system, request.user), ensure_ascii=False)
+    return json.dumps(analyst.answer(request.schema, request.system, request.user, gullible), ensure_ascii=False)
 
 
-def message(request: MessageRequest, text: str, usage: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+def message(
+    request: MessageRequest, text: str, usage: dict[str, Any], fault: Fault | None, tier: str = "standard"
+) -> dict[str, Any]:
     """A Message as the API sends it. `usage` is the input side; the output side is counted here."""
     kind = fault.kind if fault else ""
     stop_reason, stop_details = "end_turn", None
@@ -55,7 +57,7 @@ def message(request: MessageRequest, text: str, usage: dict[str, Any], fault: Fa
             "output_tokens": output,
             "output_tokens_details": {"thinking_tokens": 0},
             "server_tool_use": None,
-            "service_tier": "standard",
+            "service_tier": tier,
             "inference_geo": None,
             "speed": "standard",
         },

@@ -45,7 +45,7 @@ class Model:
         off = no if self.always_thinks else yes
         levels = dict.fromkeys(("low", "medium", "high", "xhigh", "max"), yes)
         return {
-            "batch": no,
+            "batch": yes,
             "citations": no,
             "code_execution": no,
             "context_management": no,

@@ -42,6 +42,7 @@ class MessageRequest:
     user: str
     schema: dict[str, Any] | None
     max_tokens: int
+    stream: bool
 
     @property
     def purpose(self) -> str:
@@ -79,6 +80,7 @@ def parse(body: bytes, counting: bool = False) -> MessageRequest:
         user="\n".join(block.text for role, turn in turns if role == "user" for block in turn),
         schema=schema,
         max_tokens=max_tokens,
+        stream=data.get("stream", False),
     )
 
 
@@ -97,8 +99,8 @@ def _check_fields(data: dict[str, Any]) -> None:
     unknown = sorted(data.keys() - KNOWN)
     if unknown:
         raise invalid(f"{unknown[0]}: Extra inputs are not permitted")
-    if data.get("stream"):
-        raise invalid("stream: the sandbox does not stream")
+    if not isinstance(data.get("stream", False), bool):
+        raise invalid("stream: Input should be a valid boolean")
 
 
 def _max_tokens(data: dict[str, Any], chosen: Model) -> int:

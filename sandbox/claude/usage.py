@@ -22,14 +22,18 @@ def input_tokens(request: MessageRequest) -> int:
 
 
 class PromptCache:
-    """Prefixes seen before, each until its time to live has passed; a read starts it anew."""
+    """Prefixes whose answer has begun, each until its time to live has passed; a read starts it anew."""
 
     def __init__(self) -> None:
         self._until: dict[bytes, float] = {}
 
-    def count(self, request: MessageRequest) -> dict[str, Any]:
-        """A usage object's input side; remembers the request's prefixes that end at a cache_control."""
+    def count(self, request: MessageRequest) -> tuple[dict[str, Any], dict[bytes, int]]:
+        """A usage object's input side, and the request's prefixes that end at a cache_control with their seconds to live.
+
+        Nothing is remembered before `begin`: of requests that are sent side by side, each writes.
+        """
         now = time.monotonic()
+        marked: dict[bytes, int] = {}
         self._until = {prefix: until for prefix, until in self._until.items() if until > now}
         total = input_tokens(request)
         lengths = accumulate(tokens(block.text) for block in request.blocks)
@@ -46,7 +50,7 @@ class PromptCache:
             else:
                 written = length - read
             ttl = block.ttl
-            self._until[prefix] = now + SECONDS[ttl]
+            marked[prefix] = SECONDS[ttl]
         return {
             "input_tokens": total - read - written,
             "cache_creation_input_tokens": written,
@@ -55,7 +59,12 @@ class PromptCache:
                 "ephemeral_5m_input_tokens": written if ttl == "5m" else 0,
                 "ephemeral_1h_input_tokens": written if ttl == "1h" else 0,
             },
-        }
+        }, marked
+
+    def begin(self, marked: dict[bytes, int]) -> None:
+        """The answer begins: from now on its prefixes can be read."""
+        now = time.monotonic()
+        self._until |= {prefix: now + seconds for prefix, seconds in marked.items()}
 
     def clear(self) -> None:
         self._until.clear()

@@ -137,6 +137,15 @@ def check_row(_: str, content: dict[str, Any], path: str) -> dict[str, Any]:
     return {"cells": [check_rich_text(cell, f"{path}.cells[{index}]") for index, cell in enumerate(cells)]}
 
 
+def check_link(_: str, content: dict[str, Any], path: str) -> dict[str, Any]:
+    """A link to a page or a database."""
+    kind = content.get("type")
+    if kind not in ("page_id", "database_id"):
+        raise unfit(f"{path}.type", "`page_id` or `database_id`", kind)
+    refuse_extra(content, {"type", kind}, path)
+    return {"type": kind, kind: body_id(f"{path}.{kind}", content.get(kind))}
+
+
 def check_bare(_: str, content: dict[str, Any], path: str) -> dict[str, Any]:
     """A block without content of its own."""
     refuse_extra(content, set(), path)
@@ -146,6 +155,7 @@ def check_bare(_: str, content: dict[str, Any], path: str) -> dict[str, Any]:
 CHECKS = {
     **dict.fromkeys(TEXT_BLOCKS, check_text_block),
     "code": check_code, "bookmark": check_bookmark, "table": check_table, "table_row": check_row,
+    "link_to_page": check_link,
     "divider": check_bare, "column_list": check_bare, "column": check_bare,
 }  # fmt: skip
 
@@ -240,6 +250,24 @@ def insertion_index(there: list[str], position: Any) -> int:
     return there.index(after_id) + 1
 
 
+def update_block(ws: Workspace, block_id: str, body: dict[str, Any], user_id: str) -> dict[str, Any]:
+    """PATCH /blocks/{id}: the content of a text block. Keys that are left out stay as they are."""
+    page_id, row = find_parent(ws, block_id)
+    page = ws.row("SELECT in_trash FROM pages WHERE id = ?", page_id)
+    if row is None or row["in_trash"] or (page is not None and page["in_trash"]):
+        raise trashed() if row else not_found("block", block_id)
+    kind = row["type"]
+    if kind not in TEXT_BLOCKS or not isinstance(body.get(kind), dict):
+        raise unfit(kind, "defined", body.get(kind))
+    if extra := body.keys() - {kind, "type"}:
+        raise unfit(min(extra), "not present", body[min(extra)])
+    content = CHECKS[kind](kind, {**json.loads(row["content"]), **body[kind]}, kind)
+    edited = (json.dumps(content), this_minute(), user_id, block_id)
+    ws.db.execute("UPDATE blocks SET content = ?, edited = ?, edited_by = ? WHERE id = ?", edited)
+    ws.touch_page(row["page_id"], user_id)
+    return block_objects(ws, ws.rows("SELECT * FROM blocks WHERE id = ?", block_id))[0]
+
+
 def delete_block(ws: Workspace, block_id: str, user_id: str) -> dict[str, Any]:
     """DELETE /blocks/{id}: to the trash, with the page or database that it stands for."""
     row = ws.row("SELECT * FROM blocks WHERE id = ?", block_id)
@@ -256,6 +284,15 @@ def delete_block(ws: Workspace, block_id: str, user_id: str) -> dict[str, Any]:
     ws.db.execute("UPDATE databases SET in_trash = 1 WHERE id = ?", (block_id,))
     ws.touch_page(row["page_id"], user_id)
     return block_objects(ws, ws.rows("SELECT * FROM blocks WHERE id = ?", block_id))[0]
+
+
+def linked_title(ws: Workspace, content: dict[str, Any]) -> str:
+    """The title of what a link_to_page block points to; empty where it is not there."""
+    if content["type"] == "database_id":
+        row = ws.row("SELECT title FROM databases WHERE id = ?", content["database_id"])
+        return plain(json.loads(row["title"])) if row else ""
+    row = ws.row("SELECT title FROM pages WHERE id = ?", content["page_id"])
+    return str(row["title"]) if row else ""
 
 
 def clear_body(ws: Workspace, page_id: str) -> None:
@@ -276,7 +313,7 @@ def block_object(ws: Workspace, row: sqlite3.Row) -> dict[str, Any]:
         content = {"title": page["title"] if page else ""}
     if row["type"] == "child_database":
         database = ws.row("SELECT title FROM databases WHERE id = ?", row["id"])
-        content = {"title": plain(json.loads(database["title"])) if database else ""}
+        content = {"title": plain(json.loads(database["title"]))} if database else content
     holds = row["type"] in PARENTS and ws.row("SELECT 1 FROM blocks WHERE parent_id = ? AND in_trash = 0", row["id"])
     on_page = row["parent_id"] == row["page_id"]
     return {

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.notion.errors import not_found, trashed, unfit
 from sandbox.notion.ids import body_id, new_id
 from sandbox.notion.rich_text import check_icon, check_rich_text, plain, written
-from sandbox.notion.sources import add_property, load_source
+from sandbox.notion.sources import Source, add_property, load_source, source_object
 from sandbox.notion.store import Workspace
 from sandbox.notion.times import exact, this_minute
 
@@ -53,7 +53,7 @@ def create_database(ws: Workspace, body: dict[str, Any], user_id: str) -> dict[s
     properties = initial.get("properties") or {} if isinstance(initial, dict) else None
     if not isinstance(properties, dict):
         raise unfit("initial_data_source.properties", "an object", properties)
-    database_id, source_id, now = new_id(), new_id(), exact()
+    database_id, now = new_id(), exact()
     icon = json.dumps(check_icon(body.get("icon")))
     ws.db.execute(
         "INSERT INTO databases (id, parent_id, title, description, icon, is_inline, created, edited)"
@@ -64,23 +64,49 @@ def create_database(ws: Workspace, body: dict[str, Any], user_id: str) -> dict[s
             icon, bool(body.get("is_inline")), now, now,
         ),
     )  # fmt: skip
+    path = "initial_data_source.properties"
+    source_id = insert_source(ws, database_id, json.dumps(title), icon, properties, path, user_id).id
+    position = ws.last_position(parent["id"]) + 1
+    ws.insert_block(parent["id"], parent["id"], position, "child_database", {}, user_id, database_id)
+    ws.db.execute(
+        "INSERT INTO views (id, database_id, source_id, name, type, settings, created, created_by)"
+        " VALUES (?, ?, ?, 'Default view', 'table', '{}', ?, ?)",
+        (new_id(), database_id, source_id, now, user_id),
+    )
+    ws.touch_page(parent["id"], user_id)
+    return database_object(ws, load_database(ws, database_id))
+
+
+def insert_source(
+    ws: Workspace, database_id: str, title: str, icon: str | None, properties: dict[str, Any], path: str, user_id: str
+) -> Source:
+    """Writes a data source with its properties; a title property is added where none is asked for."""
+    source_id, now = new_id(), this_minute()
     ws.db.execute(
         "INSERT INTO data_sources (id, database_id, title, description, icon, properties, created, edited, created_by,"
         " edited_by) VALUES (?, ?, ?, '[]', ?, '[]', ?, ?, ?, ?)",
-        (
-            source_id, database_id, json.dumps(title), icon, this_minute(), this_minute(),
-            user_id, user_id,
-        ),
-    )  # fmt: skip
+        (source_id, database_id, title, icon, now, now, user_id, user_id),
+    )
     source = load_source(ws, source_id)
     if not any(isinstance(given, dict) and "title" in given for given in properties.values()):
-        add_property(ws, source, "Name", {"title": {}}, "initial_data_source.properties.Name", True)
+        add_property(ws, source, "Name", {"title": {}}, f"{path}.Name", True)
     for name, given in properties.items():
-        add_property(ws, source, name, given, f"initial_data_source.properties.{name}", True)
-    position = ws.last_position(parent["id"]) + 1
-    ws.insert_block(parent["id"], parent["id"], position, "child_database", {}, user_id, database_id)
-    ws.touch_page(parent["id"], user_id)
-    return database_object(ws, load_database(ws, database_id))
+        add_property(ws, source, name, given, f"{path}.{name}", True)
+    return source
+
+
+def create_source(ws: Workspace, body: dict[str, Any], user_id: str) -> dict[str, Any]:
+    """POST /data_sources: a further data source in a database."""
+    parent, properties = body.get("parent"), body.get("properties")
+    if not isinstance(parent, dict) or "database_id" not in parent:
+        raise unfit("parent.database_id", "defined", None)
+    if not isinstance(properties, dict):
+        raise unfit("properties", "an object", properties)
+    database = load_database(ws, body_id("parent.database_id", parent["database_id"]))
+    if database["in_trash"]:
+        raise trashed()
+    title = json.dumps(check_rich_text(body.get("title", []), "title"))
+    return source_object(ws, insert_source(ws, database["id"], title, None, properties, "properties", user_id))
 
 
 def update_database(ws: Workspace, database_id: str, body: dict[str, Any], user_id: str) -> dict[str, Any]:

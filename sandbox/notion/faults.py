@@ -18,7 +18,7 @@ from sandbox.notion.errors import NotionError
 from sandbox.notion.ids import new_id
 
 KINDS = frozenset([
-    "drop_before", "drop_after", "409", "429", "500", "502", "503", "503_committed", "504", "529", "half", "delay",
+    "drop_before", "drop_after", "409", "429", "500", "502", "503", "503_committed", "504", "529", "half", "delay", "refuse",
 ])  # fmt: skip
 LOG_SIZE = 200_000
 HANG_UP = "sandbox.hang_up"
@@ -130,6 +130,7 @@ def rate_limited(retry_after: int, reason: str) -> NotionError:
 
 
 PLAIN_FAULTS = {
+    "refuse": (400, "invalid_request_url", "Invalid request URL."),
     "409": (409, "conflict_error", "Conflict occurred while saving. Please try again."),
     "500": (500, "internal_server_error", "Unexpected error occurred."),
     "503": (503, "service_unavailable", "Public API service is temporarily unavailable, please try again later."),

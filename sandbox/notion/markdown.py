@@ -83,6 +83,9 @@ def render_block(ws: Workspace, block: dict[str, Any], number: int) -> list[str]
     if kind in ("child_page", "child_database"):
         tag = "page" if kind == "child_page" else "database"
         return [f'<{tag} url="{ws.address}/p/{block["id"].replace("-", "")}">{content["title"]}</{tag}>']
+    if kind == "link_to_page":
+        target = content[content["type"]].replace("-", "")
+        return [f'<mention-page url="{ws.address}/p/{target}">{blocks.linked_title(ws, content)}</mention-page>']
     return [{**PREFIXES, "numbered_list_item": f"{number}. ", "divider": "---"}.get(kind, "") + text]
 
 

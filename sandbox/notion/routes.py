@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.notion import blocks, comments, databases, markdown, pages, queries, sources
+from sandbox.notion import blocks, capabilities, comments, databases, markdown, pages, queries, sources, views
 from sandbox.notion.errors import NotionError, invalid, unfit
 from sandbox.notion.ids import body_id, new_id, path_id
 from sandbox.notion.store import Workspace
@@ -118,6 +118,10 @@ def update_database(ws: Workspace, request: Request, body: dict[str, Any], user_
     return databases.update_database(ws, path_id("database_id", request.path_params["id"]), body, user_id)
 
 
+def create_source(ws: Workspace, request: Request, body: dict[str, Any], user_id: str) -> dict[str, Any]:
+    return databases.create_source(ws, body, user_id)
+
+
 def get_source(ws: Workspace, request: Request, body: dict[str, Any], user_id: str) -> dict[str, Any]:
     source = sources.load_source(ws, path_id("data_source_id", request.path_params["id"]))
     return sources.source_object(ws, source)
@@ -177,6 +181,10 @@ def append_children(ws: Workspace, request: Request, body: dict[str, Any], user_
     }  # fmt: skip
 
 
+def update_block(ws: Workspace, request: Request, body: dict[str, Any], user_id: str) -> dict[str, Any]:
+    return blocks.update_block(ws, path_id("block_id", request.path_params["id"]), body, user_id)
+
+
 def delete_block(ws: Workspace, request: Request, body: dict[str, Any], user_id: str) -> dict[str, Any]:
     return blocks.delete_block(ws, path_id("block_id", request.path_params["id"]), user_id)
 
@@ -194,6 +202,20 @@ def list_comments(ws: Workspace, request: Request, body: dict[str, Any], user_id
     return listing(request, "comment", comments.list_comments(ws, parent_id))
 
 
+def create_view(ws: Workspace, request: Request, body: dict[str, Any], user_id: str) -> dict[str, Any]:
+    return views.create_view(ws, body, user_id)
+
+
+def get_view(ws: Workspace, request: Request, body: dict[str, Any], user_id: str) -> dict[str, Any]:
+    return views.view_object(views.load_view(ws, path_id("view_id", request.path_params["id"])))
+
+
+def list_views(ws: Workspace, request: Request, body: dict[str, Any], user_id: str) -> dict[str, Any]:
+    asked = [request.query_params.get(name) for name in ("database_id", "data_source_id")]
+    named = [body_id("id", one) if one else None for one in asked]
+    return listing(request, "view", views.list_views(ws, *named))
+
+
 def operation(ws: Workspace, verb: Operation, keys: str) -> Endpoint:
     """An endpoint: checks who asks, the version and the body, then runs the verb in one transaction."""
     allowed = frozenset(keys.split())
@@ -204,8 +226,11 @@ def operation(ws: Workspace, verb: Operation, keys: str) -> Endpoint:
             user_id = who_asks(request)
             check_version(request)
             body = await read_body(request, allowed)
+            capabilities.check(ws, request.method, request.url.path, user_id)
             with ws.transaction():
+                used = capabilities.blocks_used(ws)
                 answer = verb(ws, request, body, user_id)
+                capabilities.check_plan(ws, used, user_id)
         except NotionError as error:
             return JSONResponse(error.body(request_id), error.status, error.headers)
         return JSONResponse({**answer, "request_id": request_id})
@@ -229,6 +254,7 @@ def notion_routes(ws: Workspace) -> list[Route]:
         ("POST", "/v1/databases", create_database, "parent title description is_inline initial_data_source icon"),
         ("GET", database, get_database, ""),
         ("PATCH", database, update_database, "title description icon is_inline in_trash"),
+        ("POST", "/v1/data_sources", create_source, "parent title icon properties"),
         ("GET", source, get_source, ""),
         ("PATCH", source, update_source, "title icon properties in_trash"),
         ("POST", f"{source}/query", query_source, "filter sorts start_cursor page_size in_trash"),
@@ -240,10 +266,14 @@ def notion_routes(ws: Workspace) -> list[Route]:
         ("GET", f"{page}/properties/{{property_id:path}}", get_property, ""),
         ("GET", f"{block}/children", list_children, ""),
         ("PATCH", f"{block}/children", append_children, "children position"),
+        ("PATCH", block, update_block, f"type {' '.join(blocks.TEXT_BLOCKS)}"),
         ("DELETE", block, delete_block, ""),
         ("POST", "/v1/search", search, "query filter sort start_cursor page_size"),
         ("POST", "/v1/comments", create_comment, "parent discussion_id rich_text"),
         ("GET", "/v1/comments", list_comments, ""),
+        ("POST", "/v1/views", create_view, "data_source_id name type database_id create_database filter sorts"),
+        ("GET", "/v1/views", list_views, ""),
+        ("GET", "/v1/views/{id}", get_view, ""),
     ]
     routes = [Route(path, operation(ws, verb, keys), methods=[method]) for method, path, verb, keys in table]
     every = ["GET", "POST", "PATCH", "PUT", "DELETE"]

@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.notion.errors import invalid, not_found, trashed, unfit
 from sandbox.notion.ids import new_property_id, same_property_id
 from sandbox.notion.rich_text import check_icon, check_rich_text, plain
-from sandbox.notion.schema import Property, check_config, property_type
+from sandbox.notion.schema import READ_ONLY, Property, check_config, property_type
 from sandbox.notion.store import Workspace
 from sandbox.notion.times import this_minute
 from sandbox.notion.users import USERS
@@ -41,6 +41,7 @@ class Source:
         return next((p for p in self.properties.values() if p.name == name), None)
 
 
+FIXED_TYPES = READ_ONLY | {"title", "relation"}
 SELECT = "SELECT s.*, d.parent_id, d.is_inline, d.in_trash FROM data_sources s JOIN databases d ON d.id = s.database_id"
 
 
@@ -152,7 +153,7 @@ def other_side(ws: Workspace, source: Source, prop: Property) -> tuple[Source, P
 
 
 def change_property(ws: Workspace, source: Source, prop: Property, given: dict[str, Any], path: str) -> None:
-    """Renames a property, or changes options, format or prefix. A change of type is refused: nobody here needs it."""
+    """Renames a property, changes options, format, prefix or, between plain types, the type: values are lost then."""
     if "name" in given:
         name = given["name"]
         if not isinstance(name, str) or not name:
@@ -165,7 +166,7 @@ def change_property(ws: Workspace, source: Source, prop: Property, given: dict[s
     if given.keys() - {"name", "description", "id"}:
         kind = property_type(given, path)
         if kind != prop.type:
-            raise invalid(f"The sandbox does not change types: {prop.name} is {prop.type}, not {kind}.")
+            retype(ws, source, prop, kind)
         config = check_config(kind, given[kind], f"{path}.{kind}", prop)
         if kind == "unique_id":
             check_unique_id(ws, source, config, prop.id)
@@ -174,6 +175,17 @@ def change_property(ws: Workspace, source: Source, prop: Property, given: dict[s
         else:
             prop.config = config
     save_properties(ws, source)
+
+
+def retype(ws: Workspace, source: Source, prop: Property, kind: str) -> None:
+    """Changes the type of a property; unlike Notion, the sandbox keeps no value of the old type."""
+    if {kind, prop.type} & FIXED_TYPES:
+        raise invalid(f"Cannot change the type of {prop.name} from {prop.type} to {kind}.")
+    prop.type, prop.config = kind, {}
+    for row in ws.rows("SELECT id, property_values FROM pages WHERE source_id = ?", source.id):
+        values = json.loads(row["property_values"])
+        values.pop(prop.id, None)
+        ws.db.execute("UPDATE pages SET property_values = ? WHERE id = ?", (json.dumps(values), row["id"]))
 
 
 def change_relation(ws: Workspace, source: Source, prop: Property, asked: dict[str, Any]) -> None:

@@ -43,18 +43,23 @@ CREATE TABLE IF NOT EXISTS comments (
     n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, parent_type TEXT NOT NULL, parent_id TEXT NOT NULL,
     discussion_id TEXT NOT NULL, rich_text TEXT NOT NULL, created TEXT NOT NULL, created_by TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS comments_parent ON comments (parent_id);
+CREATE TABLE IF NOT EXISTS views (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, database_id TEXT NOT NULL, source_id TEXT NOT NULL,
+    name TEXT NOT NULL, type TEXT NOT NULL, settings TEXT NOT NULL, created TEXT NOT NULL, created_by TEXT NOT NULL);
 """
 EMPTY = (
     "DELETE FROM databases", "DELETE FROM data_sources", "DELETE FROM pages", "DELETE FROM links",
-    "DELETE FROM blocks", "DELETE FROM comments",
+    "DELETE FROM blocks", "DELETE FROM comments", "DELETE FROM views",
 )  # fmt: skip
 
 
 class Workspace:
-    """The stored workspace and two settings of its weather.
+    """The stored workspace and the settings of its weather.
 
     `query_lag`: seconds until a page created from now on shows up in queries. `unshared`: ids of pages, databases
-    and data sources that answer 404 with all that they hold. `address`: where a person's browser finds the web view.
+    and data sources that answer 404 with all that they hold. `lacking`: capabilities that the integration was not given.
+    `most_blocks`: how many blocks the plan allows for all time, None for any number. `address`: where a person's browser
+    finds the web view.
     """
 
     def __init__(self, path: str, address: str = "http://127.0.0.1:8100") -> None:
@@ -63,20 +68,27 @@ class Workspace:
         # WAL with NORMAL survives the death of the process at any moment; only a power cut may cost the last commit.
         self.db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {TABLES}")
         self.address = address
-        self.query_lag = 0.0
         self.unshared: set[str] = set()
+        self.lacking: set[str] = set()
+        self.clear_up()
         if self.row("SELECT 1 FROM pages WHERE id = ?", ROOT_PAGE_ID) is None:
             self.reset()
 
     def reset(self) -> None:
         """Leaves nothing but the empty root page."""
-        self.query_lag = 0.0
-        self.unshared.clear()
+        self.clear_up()
         with self.transaction():
             for statement in EMPTY:
                 self.db.execute(statement)
             values = {"title": written(ROOT_TITLE)}
             self.insert_page(ROOT_PAGE_ID, None, None, values, None, PERSON.id)
+
+    def clear_up(self) -> None:
+        """Fair weather: no lag, everything shared, all capabilities, a plan without limit."""
+        self.query_lag = 0.0
+        self.unshared.clear()
+        self.lacking.clear()
+        self.most_blocks: int | None = None
 
     def save(self) -> None:
         """Keeps the workspace as it is now, for `restore`; in memory, until the process ends."""
@@ -85,8 +97,7 @@ class Workspace:
 
     def restore(self) -> None:
         """Brings back what `save` kept, and fair weather. Raises AttributeError where nothing was kept."""
-        self.query_lag = 0.0
-        self.unshared.clear()
+        self.clear_up()
         self.saved.backup(self.db)
 
     @contextmanager

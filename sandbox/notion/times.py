@@ -18,14 +18,26 @@ def stored_form(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+class Clock:
+    """Notion's clock, which need not go as ours does. `skew`: how far it is ahead."""
+
+    skew = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.skew
+
+
+clock = Clock()
+
+
 def this_minute() -> str:
     """Now, floored to the minute."""
-    return minute(datetime.now(UTC))
+    return minute(clock.now())
 
 
 def exact() -> str:
     """Now with milliseconds, as database objects carry it: 2026-11-22T22:44:12.345+00:00."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return clock.now().isoformat(timespec="milliseconds")
 
 
 def earlier(stamp: str, seconds: float) -> str:

@@ -99,13 +99,17 @@ def block_html(ws: Workspace, block: dict[str, Any], depth: int) -> Markup:
         return table_html(ws, block)
     if kind in ("column_list", "column"):
         return tag("div", held, class_="columns" if kind == "column_list" else "column")
-    return linked_block(kind, block, content)
+    return linked_block(ws, kind, block, content)
 
 
-def linked_block(kind: str, block: dict[str, Any], content: dict[str, Any]) -> Markup:
-    """Bookmarks, child pages and child databases."""
+def linked_block(ws: Workspace, kind: str, block: dict[str, Any], content: dict[str, Any]) -> Markup:
+    """Bookmarks, links, child pages and child databases."""
     if kind == "bookmark":
         return tag("p", rich_item(address_item(content["url"])))
+    if kind == "link_to_page":
+        place = "d" if content["type"] == "database_id" else "p"
+        title = blocks.linked_title(ws, content) or "Untitled"
+        return tag("p", tag("a", f"\N{NORTH EAST ARROW} {title}", href=f"/{place}/{content[content['type']]}"))
     if kind in ("child_page", "child_database"):
         icon, place = ("\N{PAGE FACING UP}", "p") if kind == "child_page" else ("\N{CARD FILE BOX}", "d")
         return tag("p", tag("a", f"{icon} {content['title'] or 'Untitled'}", href=f"/{place}/{block['id']}"))

@@ -146,7 +146,7 @@ def test_an_exhausted_item_budget_holds_the_item_and_names_the_way_out(analysis:
     BudgetPeriod.objects.filter(budget__scope="item").update(spent_usd=1)
     run_stage("argue")
     assert fresh(analysis.item).state == "held"
-    assert "Raise the budget for an item in the console." in analysis.item.state_reason
+    assert "the budget for an item is raised in the console." in analysis.item.state_reason
 
 
 def test_a_synthesis_that_fails_shows_on_the_item(analysis: Analysis, sandbox: Sandbox) -> None:
@@ -164,7 +164,7 @@ def test_the_labels_of_the_advisers_become_their_names(analysis: Analysis) -> No
     answer = SynthesisAnswer.model_validate(Synthesis.objects.get().answer)
     spoken = answer.model_copy(update={"dissent": "ADVISER NUMBER 2 objects, adviser number 12 is unheard of."})
     voices = [Perspective(persona=persona) for persona in ("auditor", "quant")]
-    named = dialectic._named(spoken, voices)
+    named = dialectic.with_names(spoken, voices)
     assert named.dissent == "The Quant objects, adviser number 12 is unheard of."
 
 

@@ -14,7 +14,7 @@ from analysis.answers import Plan
 from analysis.execution import execute
 from analysis.models import Analysis, Execution, Settlement
 from analysis.settlement import settle
-from emm.jobs import Job
+from emm.jobs import MAX_FAILURES, Job
 from notion_sync import outbox
 from notion_sync.models import Action, DataSource, InboxItem, Intent, OutboxEntry, Project, Task
 from tests.factories import make_proposal, make_settlement, make_source, proposed_plan
@@ -174,3 +174,21 @@ def test_a_worker_that_lost_its_lease_makes_nothing() -> None:
     Execution.reap()
     late.attempt(execute)
     assert not Task.objects.exists()
+
+
+def test_an_item_whose_tasks_failed_too_often_is_held_until_they_are_queued_again() -> None:
+    job = approved()
+    Execution.objects.filter(pk=job.pk).update(failures=MAX_FAILURES - 1, due_at=Now() - timedelta(seconds=1))
+    taken = Execution.claim(job.pk)
+    assert taken is not None
+    taken.attempt(crash)
+    item = InboxItem.objects.get()
+    assert item.state == InboxItem.State.HELD
+    assert "the disk is full" in item.state_reason
+    Execution.objects.get().queue_again()
+    item.refresh_from_db()
+    assert (item.state, item.state_reason) == (InboxItem.State.DECIDED, "")
+
+
+def crash(job: Job) -> None:
+    raise OSError("the disk is full")

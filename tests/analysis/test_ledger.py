@@ -84,7 +84,8 @@ def test_it_names_the_budget_that_cannot_pay_and_reserves_in_none(scope: str, na
     with pytest.raises(ledger.OverBudget, match=f"0.05 USD for {name}"):
         reserve(an_item())
     assert LLMCall.objects.count() == 0
-    assert BudgetPeriod.objects.count() == 0
+    assert not BudgetPeriod.objects.exclude(reserved_usd=0, spent_usd=0).exists()
+    assert BudgetPeriod.objects.get(refused_at__isnull=False).budget.scope == scope
 
 
 def test_a_budget_of_zero_means_that_nothing_may_be_spent() -> None:
@@ -197,3 +198,50 @@ def test_calls_that_close_at_once_leave_the_sums_right() -> None:
     for thread in threads:
         thread.join()
     assert set(state().values()) == {(Decimal(0), Decimal(12))}
+
+
+def spend(item: InboxItem, number: int, start: threading.Barrier) -> None:
+    """One worker: twelve calls that are lost, refused, or answered for more or less."""
+    start.wait()
+    for turn in range(12):
+        try:
+            call = reserve(item)
+        except ledger.OverBudget:
+            continue
+        match (number + turn) % 4:
+            case 0:
+                ledger.fail(call, "lost", billed=True)
+            case 1:
+                ledger.fail(call, "refused", billed=False)
+            case share:
+                settle(call, ledger.Usage(input=5_000 * share, output=1_000 * number // 4))
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_workers_on_a_small_cap_never_exceed_it_by_a_cent() -> None:
+    cap = Decimal("1.23")
+    budgets(day=str(cap), month="100", item="100")
+    item, start = an_item(), threading.Barrier(21)
+    highest, done = [Decimal(0)], threading.Event()
+
+    def watch() -> None:
+        start.wait()
+        while not done.is_set():
+            for period in BudgetPeriod.objects.filter(budget__scope="day"):
+                highest.append(period.reserved_usd + period.spent_usd)
+        connection.close()
+
+    workers = [threading.Thread(target=spend, args=(item, number, start)) for number in range(20)]
+    watcher = threading.Thread(target=watch)
+    for thread in (*workers, watcher):
+        thread.start()
+    for thread in workers:
+        thread.join()
+    done.set()
+    watcher.join()
+    day = BudgetPeriod.objects.get(budget__scope="day")
+    assert max(highest) <= cap
+    assert day.reserved_usd == 0
+    assert day.spent_usd == sum(call.cost_usd or 0 for call in LLMCall.objects.all())
+    assert cap - Decimal("0.1") < day.spent_usd <= cap  # so little is left that no further call could be paid

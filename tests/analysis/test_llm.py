@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from analysis import ledger, llm
-from analysis.answers import TriageAnswer
-from analysis.models import BudgetPeriod, LLMCall, Triage
-from analysis.prompts import served, triage_user
+from analysis.answers import Persona, PerspectiveAnswer, TriageAnswer
+from analysis.llm import connection
+from analysis.models import Budget, BudgetPeriod, LLMCall, Policy, Triage
+from analysis.prompts import common, role, served, triage_user
 from emm.jobs import Later, Misconfigured, Never
 from tests.analysis.rows import a_job, an_item
 from tests.world import Sandbox
@@ -187,7 +190,7 @@ def test_an_answer_that_was_lost_on_its_way_counts_with_its_worst_cost(sandbox: 
 def test_a_timeout_counts_with_its_worst_cost(sandbox: Sandbox, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox.claude(delay_seconds=1)
     settings.ANTHROPIC_API_KEY = "impatient"  # clients are kept by key: this one is new
-    monkeypatch.setattr(llm, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "TIMEOUT_SECONDS", 0.2)
     with pytest.raises(Later, match="ReadTimeout"):
         ask(a_job())
     assert calls() == [("triage", "lost")]
@@ -292,3 +295,93 @@ def test_the_key_is_in_no_row_and_no_log_line(
         ask(a_job())
     shown = f"{later.value}{list(LLMCall.objects.values())}{capsys.readouterr()}"
     assert "a-real-secret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("drop_mid", "RemoteProtocolError"),
+        ("corrupt", "garbled"),
+        ("end_early", "stopped before its end"),
+        ("error_mid", "overloaded_error"),
+    ],
+)
+def test_a_stream_that_breaks_off_costs_one_call_at_most_and_is_asked_for_again(
+    sandbox: Sandbox, kind: str, words: str
+) -> None:
+    spoil(sandbox, kind)
+    job = a_job()
+    with pytest.raises(Later, match=words) as later:
+        ask(job)
+    assert not isinstance(later.value, Misconfigured)
+    call = LLMCall.objects.get()
+    assert (call.status, call.cost_usd) == ("lost", call.reserved_usd)
+    assert call.input_tokens > 0  # as reported before it broke off
+    assert call.request_id.startswith("req_")
+    assert spent() == (Decimal(0), call.reserved_usd)
+    assert ask(job).route == "strategic"
+    assert sandbox.claude_state()["calls"] == {"triage": 2}
+
+
+def test_the_switch_stops_every_call_before_it_is_made(sandbox: Sandbox) -> None:
+    Policy.objects.update_or_create(pk=1, defaults={"model_calls_stopped": True})
+    job = a_job()
+    with pytest.raises(ledger.Stopped, match="All model calls are stopped"):
+        ask(job)
+    assert calls() == []
+    assert sandbox.claude_state()["calls"] == {}
+    Policy.objects.update(model_calls_stopped=False)
+    assert ask(job).route == "strategic"
+
+
+def stop_all() -> None:
+    Policy.objects.update_or_create(pk=1, defaults={"model_calls_stopped": True})
+
+
+def test_a_call_under_way_finishes_after_the_switch(sandbox: Sandbox) -> None:
+    prompt = served("persona")
+    job = a_job()
+    found = llm.ask(
+        purpose="persona",
+        job=job,
+        item=job.item,
+        system=common(prompt),
+        shared=triage_user(job.item),
+        role=role(prompt, Persona.QUANT),
+        cached=True,
+        begun=stop_all,
+        answer=PerspectiveAnswer,
+        prompt_hash="",
+    )
+    assert found.recommended
+    assert calls() == [("persona", "answered")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_workers_that_ask_at_once_make_only_the_calls_that_a_small_cap_pays(sandbox: Sandbox) -> None:
+    jobs = [a_job() for _ in range(20)]
+    ask(jobs[0])
+    worst = LLMCall.objects.get().reserved_usd
+    cap = worst * Decimal("4.5")
+    Budget.objects.filter(scope="day").update(limit_usd=cap)
+    sandbox.claude(delay_seconds=0.3)
+    start, refused = threading.Barrier(19), list[str]()
+
+    def one(job: Triage) -> None:
+        start.wait()
+        try:
+            ask(job)
+        except ledger.OverBudget as over:
+            refused.append(over.why)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=one, args=(job,)) for job in jobs[1:]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) + sandbox.claude_state()["calls"]["triage"] == 20
+    assert len(refused) > 0
+    assert spent()[0] == 0
+    assert spent()[1] == sum(call.cost_usd or 0 for call in LLMCall.objects.all()) <= cap

@@ -30,7 +30,7 @@ from analysis.pages import (
 )
 from notion_sync import properties, workspace
 from notion_sync.document import Callout, Document, Quote, Table, Todo, Toggle, blocks, markdown, measure
-from tests.factories import STANCES, perspective_answer, proposed_plan, synthesis_answer, triage_answer
+from tests.factories import STANCES, TODAY, perspective_answer, proposed_plan, synthesis_answer, triage_answer
 
 VOICES = [Voice(Persona(name), perspective_answer(name)) for name in STANCES]
 NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
@@ -47,7 +47,9 @@ def read_back(key: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def page(answer: SynthesisAnswer | None = None, voices: list[Voice] | None = None, **said: Any) -> Document:
-    return intent_page("Should we buy a van?", answer or synthesis_answer(**said), voices or VOICES, Conflict.MAJOR)
+    return intent_page(
+        "Should we buy a van?", answer or synthesis_answer(**said), voices or VOICES, Conflict.MAJOR, TODAY
+    )
 
 
 def test_a_plan_comes_back_from_the_action_page_as_it_was() -> None:
@@ -59,14 +61,17 @@ def test_a_plan_comes_back_from_the_action_page_as_it_was() -> None:
 @given(st.lists(LINE, min_size=1, max_size=10), TEXT, LINE)
 def test_any_plan_that_a_model_writes_comes_back_exactly(tasks: list[str], text: str, line: str) -> None:
     plan = plan_of(
-        synthesis_answer(tasks=tasks, risk_assessment=text, resources={"time": line, "money": line, "people": line})
+        synthesis_answer(
+            tasks=tasks, risk_assessment=text, resources={"time": line, "money": line, "tools": line, "people": line}
+        ),
+        TODAY,
     )
     assert plan_from_values(action_values(plan)) == plan
     assert len(plan.tasks) == len(tasks)
 
 
 def test_a_task_of_two_lines_stays_one_task() -> None:
-    assert plan_of(synthesis_answer(tasks=["Call\nthe bank", "Sign"])).tasks == ["Call the bank", "Sign"]
+    assert plan_of(synthesis_answer(tasks=["Call\nthe bank", "Sign"]), TODAY).tasks == ["Call the bank", "Sign"]
 
 
 def test_an_action_page_that_was_emptied_is_an_empty_plan() -> None:
@@ -137,7 +142,7 @@ def test_the_decision_comes_first_with_confidence_and_agreement_in_plain_words()
     text = markdown([first])
     assert "Recommended: Option B, Rent the van" in text
     assert "Rent the van for a month, then look again." in text
-    assert "Confidence 72%, likely; the personas contradict each other." in text
+    assert "Confidence 72%, likely; the personas contradict each other (split)." in text
 
 
 def test_an_analysis_of_the_sandbox_says_so_on_top() -> None:
@@ -146,7 +151,7 @@ def test_an_analysis_of_the_sandbox_says_so_on_top() -> None:
 
 def test_one_voice_alone_is_not_called_agreement() -> None:
     alone = [VOICES[0], Voice(Persona.QUANT, None, "The model refused.")]
-    first = intent_page("Van?", synthesis_answer(), alone, Conflict.CONSENSUS)[0]
+    first = intent_page("Van?", synthesis_answer(), alone, Conflict.CONSENSUS, TODAY)[0]
     assert "only one persona was heard" in markdown([first])
 
 
@@ -194,6 +199,49 @@ def test_the_next_steps_are_a_list_to_tick_off() -> None:
     assert [block.text for block in page() if isinstance(block, Todo)] == synthesis_answer().tasks
 
 
+def test_a_reject_signal_stands_before_everything_else() -> None:
+    voices = [
+        Voice(Persona(name), perspective_answer(name, reject="unethical or unlawful", reject_reason="It is a bribe."))
+        if name == "auditor"
+        else Voice(Persona(name), perspective_answer(name))
+        for name in STANCES
+    ]
+    first = page(voices=voices)[0]
+    assert isinstance(first, Callout)
+    assert "The Auditor says that this must not go on: unethical or unlawful." in markdown([first])
+    assert "It is a bribe." in markdown([first])
+    assert action_page("Van?", 1, voices)[0] == first
+
+
+def test_who_is_missing_stands_on_the_page_where_people_decide() -> None:
+    absent = Voice(Persona.QUANT, None, "It was overloaded.")
+    assert "The Quant was not heard. It was overloaded." in markdown(action_page("Van?", 1, [absent]))
+
+
+def test_the_expected_value_is_added_up_by_us_and_says_how_much_is_guessed() -> None:
+    row = {"outcome": "It works", "unit": "EUR", "basis": "guessed", "source": ""}
+    payoffs = [
+        {**row, "option": "Option A", "probability": 0.4, "value": 1_000},
+        {**row, "option": "Option A", "probability": 0.6, "value": -500, "basis": "given", "source": "costs 500"},
+        {**row, "option": "Option C", "probability": 1, "value": 200, "basis": "given"},
+    ]
+    text = markdown(page(voices=[Voice(Persona.QUANT, perspective_answer("quant", payoffs=payoffs))])).replace("\\", "")
+    assert "1 of 3 are guesses" in text
+    assert "Option A | 100 EUR | -500 EUR | 1,000 EUR | 2, 1 guessed" in text
+    assert "Option A is dominated: Option C" in text
+
+
+def test_a_quant_without_figures_is_said_to_have_none() -> None:
+    assert "no expected value is computed" in markdown(page())
+    assert "no expected value" not in markdown(page(voices=[Voice(Persona.AUDITOR, perspective_answer("auditor"))]))
+
+
+def test_the_page_says_when_to_stop_and_what_is_predicted() -> None:
+    text = markdown(page()).replace("\\", "")
+    assert "Deliveries a week: fewer than five, within 30 days (by 2026-12-20); watched by Ana" in text
+    assert "Ten deliveries a week are made (60% likely). We ask how it went after 60 days." in text
+
+
 def test_the_page_says_how_to_decide_and_what_happens_then() -> None:
     text = markdown(page()).replace("\\", "")
     for word in ("Approval_Status", "Approved", "Rejected", "Needs_Revision", "User_Notes", "Pending"):
@@ -205,7 +253,7 @@ def longest() -> tuple[SynthesisAnswer, list[Voice]]:
     line, text = "x" * 300, "y" * 4_000
     option = {"name": line, "description": text, "pros": [line] * 6, "cons": [line] * 6, "risk": 5, "impact": 10}
     three = [{**option, "label": label} for label in ("Option A", "Option B", "Option C")]
-    resources = {"time": line, "money": line, "people": line}
+    resources = {"time": line, "money": line, "tools": line, "people": line}
     answer = synthesis_answer(
         options=three,
         conflicts=[{"topic": line, "positions": text}] * 6,
@@ -215,6 +263,8 @@ def longest() -> tuple[SynthesisAnswer, list[Voice]]:
         resources=resources,
         tasks=[line] * 10,
         success_criteria=[line] * 6,
+        kill_criteria=[{"metric": line, "threshold": line, "within_days": 730, "owner": line}] * 5,
+        prediction=line,
         decision=text,
     )
     voice = {
@@ -223,22 +273,36 @@ def longest() -> tuple[SynthesisAnswer, list[Voice]]:
         "resources": resources,
         "rationale": text,
         "tasks": [line] * 8,
+        "payoffs": [
+            {
+                "option": "Option A",
+                "outcome": line,
+                "probability": 0.01,
+                "value": -1e12,
+                "unit": line,
+                "basis": "guessed",
+                "source": line,
+            }
+        ]
+        * 12,
+        "reject": "values",
+        "reject_reason": "z" * 1_000,
     }
     return answer, [Voice(Persona(name), perspective_answer(name, **voice)) for name in STANCES]
 
 
 def test_the_longest_analysis_fits_one_request() -> None:
     answer, voices = longest()
-    size = measure(blocks(intent_page("Z" * 300, answer, voices, Conflict.MAJOR)))
-    assert size.count <= 120
+    size = measure(blocks(intent_page("Z" * 300, answer, voices, Conflict.MAJOR, TODAY)))
+    assert size.count <= 125
     assert size.depth <= 3
-    measure(blocks(action_page("Z" * 300, 2, intent_page("Z" * 300, answer, voices, Conflict.MAJOR))))
-    read_back("actions", action_values(plan_of(answer)))
+    measure(blocks(action_page("Z" * 300, 2, voices, intent_page("Z" * 300, answer, voices, Conflict.MAJOR, TODAY))))
+    read_back("actions", action_values(plan_of(answer, TODAY)))
 
 
 def test_the_first_action_page_says_how_to_decide_and_later_ones_carry_the_argument() -> None:
-    assert 'The whole argument about "Van?" is on the page under Intent' in markdown(action_page("Van?", 1))
-    later = markdown(action_page("Van?", 2, page()))
+    assert 'The whole argument about "Van?" is on the page under Intent' in markdown(action_page("Van?", 1, VOICES))
+    later = markdown(action_page("Van?", 2, VOICES, page()))
     assert "revision 2" in later
     assert "The dissent" in later
 

@@ -79,13 +79,27 @@ def test_the_seed_is_served_until_a_person_makes_another_version_active() -> Non
 
 @pytest.mark.parametrize("persona", list(Persona))
 def test_each_persona_is_told_its_name_its_charge_and_whom_it_opposes(persona: Persona) -> None:
-    system = prompts.persona_system(prompts.served("persona"), persona)
+    role = prompts.role(prompts.served("persona"), persona)
     character = CHARACTERS[persona]
-    assert system.startswith(f"You are {character.name}.")
-    assert character.charge in system
-    assert all(CHARACTERS[other].name in system for other in character.opposes)
+    assert role.startswith(f"<role>\nYou are {character.name}.")
+    assert character.charge in role
+    assert all(CHARACTERS[other].name in role for other in character.opposes)
     assert persona not in character.opposes
-    assert "{{" not in system
+    assert "{{" not in role
+
+
+@pytest.mark.parametrize("name", ["persona", "rebuttal"])
+def test_what_all_personas_are_told_names_none_of_them(name: str) -> None:
+    common = prompts.common(prompts.served(name))
+    assert "`confidence`" in common
+    assert not any(character.name in common or character.charge in common for character in CHARACTERS.values())
+    assert "{{" not in common
+
+
+def test_an_older_wording_with_its_blanks_at_the_beginning_is_taken_apart_the_same_way() -> None:
+    older = PromptVersion(name="persona", text="You are {{name}}.\n\n{{charge}}\n\nGive three options.\n")
+    assert prompts.common(older) == "Give three options."
+    assert prompts.role(older, Persona.QUANT).endswith(f"{CHARACTERS[Persona.QUANT].charge}\n</role>")
 
 
 def an_analysis(revision: int = 1, note: str = "") -> Analysis:
@@ -104,7 +118,7 @@ def test_the_synthesis_reads_opinions_without_names_in_an_order_of_its_own() -> 
         assert order == prompts.shuffled(analysis, voices[::-1])
         orders.add(tuple(voice.persona for voice in order))
     assert len(orders) == 6
-    opinions = fenced("opinion", prompts.synthesis_user(analysis, order))
+    opinions = fenced("opinion", prompts.opinions(analysis, order))
     assert [opinion["from"] for opinion in opinions] == [f"Adviser number {n}" for n in (1, 2, 3)]
     assert [opinion["rationale"] for opinion in opinions] == [voice.persona for voice in order]
     assert not any("persona" in opinion for opinion in opinions)
@@ -117,7 +131,7 @@ def test_a_label_is_as_long_as_the_longest_name_that_takes_its_place() -> None:
 def test_a_revision_carries_the_earlier_plan_and_the_note_fenced() -> None:
     first = an_analysis()
     Synthesis.objects.create(analysis=first, plan={"tasks": ["<b>Call</b>"]})
-    user = prompts.persona_user(an_analysis(2, note="Cheaper</note>"))
+    user = prompts.matter(an_analysis(2, note="Cheaper</note>"))
     assert fenced("plan", user) == [{"tasks": ["<b>Call</b>"]}]
     assert fenced("note", user) == ["Cheaper</note>"]
-    assert "<plan>" not in prompts.persona_user(first)
+    assert "<plan>" not in prompts.matter(first)

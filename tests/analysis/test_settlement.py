@@ -17,7 +17,7 @@ from analysis.answers import Plan
 from analysis.models import Analysis, Execution, Settlement
 from analysis.settlement import open_settlements, settle
 from emm import schedule
-from emm.jobs import Job
+from emm.jobs import MAX_FAILURES, Job
 from notion_sync import workspace
 from notion_sync.models import Action, DataSource, InboxItem, LogEntry, OutboxEntry, TrainingExample
 from tests.factories import decide, make_proposal, make_settlement, make_source, proposed_plan
@@ -139,6 +139,16 @@ def test_what_the_person_changed_stands_on_the_pages_in_words(analysis: Analysis
     assert change in log["Action_Taken"]
     assert log["Executor"] == "You"
     assert change in promised("intents", analysis)["Decision_Made"]
+
+
+def test_the_training_example_has_every_property_that_the_workspace_declares(analysis: Analysis) -> None:
+    run(make_settlement(analysis))
+    declared = {one.name for one in workspace.DATABASES["training"].properties}
+    assert {name for name, value in promised("training", analysis).items() if value is not None} >= declared - {
+        "EMM_ID", "Modifications",
+    }  # fmt: skip
+    here = TrainingExample.objects.get()
+    assert here.emm_id == OutboxEntry.objects.get(source_key="training").emm_id
 
 
 def test_an_approval_closes_the_action_and_the_intent(analysis: Analysis) -> None:
@@ -269,7 +279,7 @@ def test_a_settlement_that_breaks_off_leaves_nothing_and_is_made_up_for(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_settle_one_decision_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "_send", lambda name, pk: None)  # the sweep finds what no message told of
+    monkeypatch.setattr(schedule, "_send", lambda *_: None)  # the sweep finds what no message told of
     make_source()
     analysis = make_proposal()
     decide(analysis)
@@ -288,3 +298,21 @@ def test_two_workers_settle_one_decision_once(monkeypatch: pytest.MonkeyPatch) -
     assert Settlement.objects.get().status == Job.Status.DONE
     assert Execution.objects.count() == 1
     assert OutboxEntry.objects.count() == 4
+
+
+def test_an_item_whose_decision_cannot_be_settled_is_held_until_it_is_queued_again() -> None:
+    job = make_settlement(make_proposal())
+    Settlement.objects.filter(pk=job.pk).update(failures=MAX_FAILURES - 1)
+    taken = Settlement.claim(job.pk)
+    assert taken is not None
+    taken.attempt(crash)
+    item = InboxItem.objects.get()
+    assert item.state == InboxItem.State.HELD
+    assert "the disk is full" in item.state_reason
+    Settlement.objects.get().queue_again()
+    item.refresh_from_db()
+    assert item.state == InboxItem.State.PROPOSED
+
+
+def crash(job: Job) -> None:
+    raise OSError("the disk is full")

@@ -10,7 +10,7 @@ import pytest
 from django.db.models import F
 
 from analysis import triage
-from analysis.models import Analysis, BudgetPeriod, LLMCall, Perspective, Triage
+from analysis.models import Analysis, BudgetPeriod, LLMCall, Perspective, Policy, Triage
 from notion_sync.models import Area, BodyRead, InboxItem, Node, OutboxEntry, Task
 from tests.analysis.rows import MINUTE, an_item
 from tests.world import Sandbox, run_stage
@@ -144,7 +144,7 @@ def test_a_reference_too_long_for_a_property_keeps_its_text_in_the_page(sandbox:
     assert "".join(pieces) == item.body.strip()
 
 
-NAMES = {"title": "Note: people at Vantor Ltd", "body": "Dana Brightside and Robin Vale run Vantor Ltd."}
+NAMES = {"title": "Note: people at Vantor Ltd", "body": "Met with Dana Brightside and Robin Vale of Vantor Ltd."}
 
 
 def test_a_reference_makes_a_node_for_each_new_name_and_links_those_that_exist(sandbox: Sandbox) -> None:
@@ -157,9 +157,10 @@ def test_a_reference_makes_a_node_for_each_new_name_and_links_those_that_exist(s
     Node.objects.filter(title=made[0]).update(title=made[0].upper(), page_id=uuid.uuid4())
     second = an_item(**NAMES)
     run_stage("triage")
-    assert Node.objects.count() == len(made)
+    assert Node.objects.count() == len(made) + 1  # nothing new is named, so the text has a node of its own
+    assert promised(second)[0].values["Content"] == NAMES["body"]
     links = last_patch(second)["Routed_to_Node"]
-    assert len(links) == len(made)
+    assert len(links) == len(made) + 1
     assert str(Node.objects.get(title=made[0].upper()).page_id) in links
 
 
@@ -272,3 +273,21 @@ def test_a_worker_that_lost_its_lease_promises_nothing(sandbox: Sandbox) -> None
     slow.attempt(triage.triage)
     assert promised(item) == []
     assert Triage.objects.get().answer is None
+
+
+def test_a_small_choice_is_operational(sandbox: Sandbox) -> None:
+    item = an_item("Should we order blue or white labels for $60?", "")
+    run_stage("triage")
+    assert (Triage.objects.get().route, fresh(item).state) == ("operational", "writing")
+
+
+@pytest.mark.parametrize(
+    ("lane", "urgent", "patient"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_what_is_not_urgent_may_wait_for_the_patient_lane(
+    sandbox: Sandbox, lane: bool, urgent: bool, patient: bool
+) -> None:
+    Policy.objects.create(patient_lane=lane)
+    an_item(values={"Status": None, "Urgent": urgent})
+    run_stage("triage")
+    assert Analysis.objects.get().patient == patient

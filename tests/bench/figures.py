@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import time
 from functools import partial
@@ -14,7 +13,9 @@ from django.db.models import QuerySet
 from analysis.models import LLMCall
 from emm import beat
 from notion_sync import polling, setup
-from notion_sync.models import Action, BodyRead, DataSource, InboxItem, PollCycle
+from notion_sync.models import Action, BodyRead, DataSource, InboxItem, Node, PollCycle
+from tests.bench import money
+from tests.bench.mirroring import budget_use, intake_latency, mirror_rate, pick_up
 from tests.bench.processes import product, sandbox, wait_for
 from tests.bench.table import Figure
 from tests.world import Sandbox, add_item, decide, poll_now, run_stage, work
@@ -22,7 +23,8 @@ from tests.world import Sandbox, add_item, decide, poll_now, run_stage, work
 AT_REST = ("proposed", "done", "skipped", "held")
 STRATEGIC = "Should we open a second office in Lyon for $120,000 a year?"
 OPERATIONAL = "Renew the TLS certificate of the shop before Friday"
-REFERENCE = "Contact: Ana Silva of Northwind Ltd. Article: “Thinking in Bets”, for later"
+REFERENCE = "Note: who runs Vantor Ltd"
+REFERENCE_TEXT = "Met with Dana Brightside and Robin Vale of Vantor Ltd."
 MIXED = [
     STRATEGIC,
     OPERATIONAL,
@@ -38,7 +40,10 @@ def measure() -> list[Figure]:
     call_command("migrate", verbosity=0)
     found: list[Figure] = []
     with sandbox() as world:
-        for part in (calls_by_route, calls_to_settle, mirror_rate, with_workers, under_a_budget):
+        for part in (
+            calls_by_route, calls_to_settle, money.money_by_depth, mirror_rate, budget_use, pick_up, intake_latency,
+            with_workers, under_a_budget,
+        ):  # fmt: skip
             print(f"{part.__name__.replace('_', ' ')} ...")
             call_command("flush", interactive=False, verbosity=0)
             world.reset()
@@ -71,7 +76,8 @@ def one_item(world: Sandbox, title: str, content: str = "") -> tuple[int, int]:
 def calls_by_route(world: Sandbox) -> list[Figure]:
     strategic, model = one_item(world, STRATEGIC, "Two landlords have made offers.")
     operational, _ = one_item(world, OPERATIONAL)
-    reference, _ = one_item(world, REFERENCE)
+    reference, _ = one_item(world, REFERENCE, REFERENCE_TEXT)
+    nodes = Node.objects.count()
     since = last(world)
     DataSource.objects.exclude(key__in=["inbox", "actions"]).update(polled_at="2100-01-01T00:00:00Z")
     DataSource.objects.filter(key__in=["inbox", "actions"]).update(polled_at="2020-01-01T00:00:00Z")
@@ -80,7 +86,7 @@ def calls_by_route(world: Sandbox) -> list[Figure]:
     return [
         count("Notion calls, inbox to pending approval: strategic", strategic, 5, "29 (46 with its dialectic)"),
         count("the same: operational", operational, 4, "10"),
-        count("the same: reference with new nodes", reference, 6, "14"),
+        count(f"the same: reference with {nodes} new nodes", reference, 6, "14"),
         count("the same: idle poll cycle", idle, 2, "2"),
         count("model calls, triage, three personas and synthesis", model, 5, "7, with two personas"),
     ]
@@ -99,37 +105,6 @@ def calls_to_settle(world: Sandbox) -> list[Figure]:
     work()
     what = "Notion calls, approval to settled with training row, project, three tasks, log"
     return [count(what, calls(world, since), 8, "17, and no usable training row")]
-
-
-def mirror_rate(world: Sandbox) -> list[Figure]:
-    source = DataSource.objects.get(key="nodes")
-    rates: list[tuple[float, float, int]] = []
-    for pages in (1_000, 10_000):
-        world.control("bulk", {"data_source_id": str(source.data_source_id), "count": pages})
-        DataSource.objects.filter(pk=source.pk).update(cursor=None)  # from the beginning
-        source.refresh_from_db()
-        cycle = PollCycle.objects.create(source=source, trigger="person")
-        began, cpu = time.monotonic(), time.process_time()
-        taken = PollCycle.claim(cycle.pk)
-        assert taken is not None
-        taken.attempt(polling.poll)
-        cycle.refresh_from_db()
-        wall, own = time.monotonic() - began, time.process_time() - cpu
-        rates.append((cycle.seen / wall, cycle.seen / own, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
-    (_, _, small), (rate, own_rate, large) = rates
-    return [
-        Figure(
-            "mirror of 10,000 pages, properties only",
-            f"{rate:,.0f} pages/s",
-            "at least 1,000 pages/s",
-            rate >= 1_000,
-            "does not paginate",
-        ),
-        Figure("  by the processor time of our side alone", f"{own_rate:,.0f} pages/s", "", None),
-        Figure(
-            "  peak memory after 1,000 and after 10,000 more", f"{small} MB, {large} MB", "flat", large - small <= 20
-        ),
-    ]
 
 
 def seen_at(item: InboxItem) -> Any:
@@ -157,6 +132,7 @@ def with_workers(world: Sandbox) -> list[Figure]:
             started.append((first.opened_at - seen_at(item)).total_seconds())
         world.claude(delay_seconds=2)
         items = [add_and_wait(world, f"{STRATEGIC} Round {n}") for n in range(3)]
+        side_by_side = money.fan_out(items)
         wall = statistics.median((item.state_since - seen_at(item)).total_seconds() for item in items)
         world.claude(delay_seconds=0)
     median = statistics.median(started)
@@ -168,6 +144,7 @@ def with_workers(world: Sandbox) -> list[Figure]:
             wall <= 7.5 and all(item.state == "proposed" for item in items),
             "14.5 s",
         ),
+        *side_by_side,
         Figure("item seen to triage started, median of 10", f"{median:.2f} s", "under 1 s", median < 1, "a poll cycle"),
     ]
 

@@ -209,5 +209,9 @@ def test_notion_allows_a_page_with_every_kind_of_block(contract: RequestContract
         doc.Divider(),
         *[doc.Bullet(f"Entry {number}") for number in range(120)],
     ]
-    body = {"parent": {"data_source_id": PAGE}, "children": doc.blocks(document)}
+    first, *rest = doc.requests(doc.blocks(document))
+    body = {"parent": {"data_source_id": PAGE}, "children": first}
     assert contract.errors("POST", "/v1/pages", {}, body) == []
+    assert rest
+    for part in rest:
+        assert contract.errors("PATCH", f"/v1/blocks/{PAGE}/children", {}, {"children": part}) == []

@@ -26,7 +26,7 @@ def replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Replay]:
     def handle(request: httpx.Request) -> httpx.Response:
         return httpx.Response(answer["status"], json=answer["response"])
 
-    monkeypatch.setattr(client, "http_client", lambda: httpx.Client(transport=httpx.MockTransport(handle)))
+    monkeypatch.setattr(client.connection, "http_client", lambda: httpx.Client(transport=httpx.MockTransport(handle)))
     client.disconnect()
     yield lambda exchange: answer.update(exchange)
     client.disconnect()

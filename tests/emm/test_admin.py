@@ -6,11 +6,12 @@ import uuid
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from analysis.models import Budget, PromptVersion
+from analysis.models import Budget
 from emm import credentials, tokens
 from emm.audit import AuditEntry
 from emm.tokens import ApiToken
@@ -165,18 +166,6 @@ def test_a_budget_changes_with_a_reason_and_both_values(admin_client: Client) ->
     assert [float(value["limit_usd"]) for value in (entry.before, entry.after) if value] == [5, 7]
 
 
-def test_a_new_wording_is_served_only_when_someone_says_so(admin_client: Client) -> None:
-    old = PromptVersion.objects.create(name="triage", text="Old.", hash="0" * 64, active=True)
-    admin_client.post("/admin/analysis/promptversion/add/", {"name": "triage", "text": "New.", "reason": "Shorter."})
-    new = PromptVersion.objects.get(text="New.")
-    assert (new.active, len(new.hash)) == (False, 64)
-    admin_client.post(
-        f"/admin/analysis/promptversion/{new.pk}/serve/", {"_form_submitted": "True", "reason": "It does better."}
-    )
-    assert PromptVersion.objects.get(active=True) == new
-    assert AuditEntry.objects.get(action="promptversion.serve").before == {"served": [old.hash]}
-
-
 def test_a_token_is_issued_shown_once_and_revoked(admin_client: Client) -> None:
     form = {
         "label": "script",
@@ -184,10 +173,15 @@ def test_a_token_is_issued_shown_once_and_revoked(admin_client: Client) -> None:
         "reason": "For the script.",
         "expires_at_0": "",
         "expires_at_1": "",
+        "limit_per_minute": "0",
     }
+    admin_client.post("/admin/emm/apitoken/add/", form)
+    assert not ApiToken.objects.exists()  # nothing at all is no limit
+    form["limit_per_minute"] = "120"
     answer = admin_client.post("/admin/emm/apitoken/add/", form)
     (secret,) = (word for word in said(answer).split() if word.startswith("emm_"))
     token = ApiToken.objects.get()
+    assert token.limit_per_minute == 120
     assert token.digest == tokens.digest_of(secret)
     page = admin_client.get(f"/admin/emm/apitoken/{token.pk}/change/").content.decode()
     assert token.digest not in page
@@ -230,3 +224,19 @@ def test_a_new_password_is_noted_and_not_kept(admin_client: Client) -> None:
     assert admin_client.post(f"/admin/auth/user/{user.pk}/password/", form).status_code == 302
     assert AuditEntry.objects.get().action == "user.password"
     assert "canary" not in str(list(AuditEntry.objects.values()))
+
+
+def test_no_step_is_taken_by_following_a_link() -> None:
+    """A step without a dialog runs on GET, which another site's page could ask for: only looking is free.
+
+    The pages below show a price or an empty form on GET, and act on POST alone (tests/analysis/test_runs.py, test_replay.py).
+    """
+    asks_first = ["AnalysisAdmin.again", "AnalysisAdmin.argue_intent", "AnalysisAdmin.complete"]
+    asks_first += ["PromptVersionAdmin.draft_from", "PromptVersionAdmin.replay"]
+    free = []
+    for page in admin.site._registry.values():
+        for name in [*getattr(page, "actions_detail", ()), *getattr(page, "actions_list", ())]:
+            step = getattr(page, name)
+            if getattr(step, "dialog", None) is None and step.allowed_permissions != ["view"]:
+                free.append(f"{type(page).__name__}.{name}")
+    assert sorted(free) == asks_first

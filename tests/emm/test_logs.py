@@ -35,7 +35,8 @@ def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     root, written = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers[:], root.level
     logs.configure({"level": "INFO", "json": True})
-    (handler,) = root.handlers
+    handler = root.handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(written)
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]

@@ -12,12 +12,13 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from emm.jobs import Later, Misconfigured, Never
-from notion_sync import client, pace
+from notion_sync import client, pace, standstill
 from notion_sync.failures import NotShared
-from notion_sync.models import InboxItem, NotionCall
+from notion_sync.models import InboxItem, NotionCall, Standstill
 from tests.world import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,9 @@ def notion(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Callable[[Answer],
             seen.append(request)
             return answer(request)
 
-        monkeypatch.setattr(client, "http_client", lambda: httpx.Client(transport=httpx.MockTransport(handle)))
+        monkeypatch.setattr(
+            client.connection, "http_client", lambda: httpx.Client(transport=httpx.MockTransport(handle))
+        )
         client.disconnect()
         return seen
 
@@ -144,7 +147,7 @@ def test_a_request_that_notion_refuses_is_never(notion: Any, call: Callable[[], 
     ("answer", "what", "fix"),
     [
         (error(401, "unauthorized", "API token is invalid."), "API token is invalid", "NOTION_API_KEY"),
-        (error(403, "restricted_resource", "Insufficient permissions."), "Insufficient", "capabilities"),
+        (error(403, "restricted_resource", "Insufficient permissions."), "Insufficient", "Insert content"),
         (error(403, "restricted_resource", "Block limit reached."), "limit", "plan"),
         (error(404, "object_not_found", f"Could not find page with ID: {PAGE}."), PAGE, "Connections"),
         (lambda request: httpx.Response(404, text="<h1>Not found</h1>"), "404", "NOTION_BASE_URL"),
@@ -174,7 +177,6 @@ def test_what_is_not_shared_can_be_told_from_other_settings(notion: Any) -> None
         (error(429, "rate_limited", headers={"Retry-After": "soon"}), 60),
         (error(429, "rate_limited", headers={"Retry-After": "999999999"}), 3600),
         (error(529, "service_overload", headers={"Retry-After": "33"}), 33),
-        (error(429, "rate_limited", rate_limit_reason="public_api_request_blocked"), 900),
     ],
 )
 def test_a_refusal_for_too_many_requests_pauses_everybody(notion: Any, answer: Answer, seconds: int) -> None:
@@ -185,9 +187,60 @@ def test_a_refusal_for_too_many_requests_pauses_everybody(notion: Any, answer: A
     until = pace.closed_until()
     assert until is not None
     assert abs((until - datetime.now(UTC)).total_seconds() - seconds) < 5
-    with pytest.raises(Later, match=r"pause|blocks"):
+    with pytest.raises(Later, match="pause"):
         read()
     assert len(seen) == 1
+
+
+def test_once_notion_blocks_us_nobody_asks_until_a_person_lifts_it(notion: Any) -> None:
+    seen = notion(
+        error(429, "rate_limited", headers={"Retry-After": "1"}, rate_limit_reason="public_api_request_blocked"),
+    )
+    for _ in range(3):
+        with pytest.raises(Misconfigured, match="blocks") as caught:
+            read()
+    assert "Standstills" in caught.value.fix
+    assert len(seen) == 1
+    held = Standstill.objects.get(lifted_at=None)
+    with pytest.raises(ValidationError):
+        standstill.lift(held, by="Ana", reason=" ")
+    standstill.lift(held, by="Ana", reason="The abuse report was a mistake.")
+    with pytest.raises(Misconfigured):
+        read()
+    assert len(seen) == 2
+    assert Standstill.objects.filter(lifted_at=None).count() == 1
+
+
+@pytest.mark.parametrize(("answer", "halves"), [
+    (error(504, "gateway_timeout"), True),
+    (error(503, "service_unavailable", retry_guidance=["Reduce page_size"]), True),
+    (error(503, "service_unavailable"), False),
+    (error(502, "bad_gateway"), False),
+    (raising(httpx.ReadTimeout("slow")), True),
+    (raising(httpx.ConnectTimeout("far")), False),
+    (raising(httpx.ReadError("cut")), False),
+])  # fmt: skip
+def test_a_reading_that_takes_notion_too_long_is_told_apart(notion: Any, answer: Answer, halves: bool) -> None:
+    notion(answer)
+    with pytest.raises(Later) as caught:
+        read()
+    assert isinstance(caught.value, client.TooSlow) is halves
+
+
+@pytest.mark.parametrize(("answer", "limit"), [
+    (error(429, "rate_limited"), 90),
+    (error(429, "rate_limited", rate_limit_reason="public_api_request_rate_limit"), 90),
+    (error(429, "rate_limited", rate_limit_reason="public_api_space_request_rate_limit"), 180),
+    (error(529, "service_overload"), 180),
+])  # fmt: skip
+def test_only_a_refusal_for_our_own_count_lowers_our_limit(
+    notion: Any, settings: Any, answer: Answer, limit: int
+) -> None:
+    settings.NOTION_REQUESTS_PER_MINUTE, settings.NOTION_BURST = 180, 8
+    notion(answer)
+    with pytest.raises(Later):
+        read()
+    assert pace.spent()[1] == limit
 
 
 def test_a_pause_names_notions_reason(notion: Any) -> None:

@@ -22,6 +22,7 @@ from notion_sync.document import (
     blocks,
     markdown,
     measure,
+    requests,
 )
 
 
@@ -115,35 +116,77 @@ def test_a_table_without_rows_has_its_header() -> None:
     assert len(blocks([Table(("n",), [])])[0]["table"]["children"]) == 1
 
 
-def test_blocks_beyond_100_stand_in_toggles_that_say_so() -> None:
-    found = blocks([Paragraph(f"{number};") for number in range(301)])
-    assert len(found) == 100
-    assert [block["type"] for block in found[-4:]] == ["paragraph", "toggle", "toggle", "toggle"]
-    assert shown(found[-1:]).startswith("Continued (3 of 3)")
-    for number in range(301):
-        assert f"{number};" in shown(found)
+def test_a_toggle_that_holds_too_much_goes_on_in_another_that_says_so() -> None:
+    found = blocks([Toggle("More", [Paragraph(f"{number};") for number in range(250)])])
+    assert [shown([{**block, "toggle": {**block["toggle"], "children": []}}]) for block in found] == [
+        "More",
+        "More (continued)",
+        "More (continued)",
+    ]
+    assert shown(found).count(";") == 250
 
 
-@given(st.integers(0, 900))
-@settings(max_examples=40, deadline=None)
-def test_no_array_holds_more_than_100_and_nothing_is_lost(count: int) -> None:
-    found = blocks([Bullet("é") for _ in range(count)])
-    assert max(len(part) for part in lists(found)) <= 100
-    assert shown(found).count("é") == count
-    assert measure(found).count >= count
+def test_a_summary_that_is_too_long_goes_on_inside() -> None:
+    found = blocks([Toggle("x" * 200_001, [Paragraph("inside")])])
+    assert [block["type"] for block in found] == ["toggle"]
+    assert shown(found) == "x" * 200_001 + "inside"
+
+
+def fits(request: list[dict[str, Any]]) -> bool:
+    size = measure(request)
+    widest = max((len(part) for part in lists(request)), default=0)
+    return size.count <= 1_000 and size.depth <= 3 and size.bytes <= 450_000 and widest <= 100
+
+
+TEXTS = st.text(max_size=300) | st.builds(
+    lambda text, times: text * times, st.text("aé漢👩‍👩‍👧\n\x07🇩🇪", min_size=1, max_size=12), st.integers(1, 4_000)
+)
+DOCUMENTS = st.lists(
+    st.builds(Paragraph, TEXTS)
+    | st.builds(lambda text, times: Toggle("s", [Bullet(text)] * times), st.text(max_size=9), st.integers(0, 1_200))
+    | st.builds(lambda cell, times: Table(("h",), [(cell,)] * times), st.text(max_size=9), st.integers(0, 300)),
+    max_size=6,
+)
+
+
+@given(DOCUMENTS, st.integers(0, 460_000))
+@settings(max_examples=25, deadline=None)
+def test_whatever_its_size_a_document_is_divided_into_requests_without_loss(document: list[Block], taken: int) -> None:
+    found = blocks(document)
+    divided = list(requests(found, taken))
+    assert [block for request in divided for block in request] == found
+    assert all(fits(request) for request in divided)
+    assert not divided or measure(divided[0]).bytes <= 500_000 - taken or not divided[0]
+    assert all(divided[1:])
+
+
+@given(st.integers(0, 1_700))
+@settings(max_examples=20, deadline=None)
+def test_no_request_holds_more_than_100_and_nothing_is_lost(count: int) -> None:
+    divided = list(requests(blocks([Bullet("é") for _ in range(count)])))
+    assert max((len(request) for request in divided), default=0) <= 100
+    assert shown([block for request in divided for block in request]) == "é" * count
+    assert len(divided) == -(-count // 100)
+
+
+@pytest.mark.parametrize("letter", ["x\x07", "漢👩‍👩‍👧"])
+def test_a_text_of_three_megabytes_arrives_whole(letter: str) -> None:
+    text = letter * (3_000_000 // len(letter.encode()))
+    divided = list(requests(blocks([Paragraph(text)])))
+    assert all(fits(request) for request in divided)
+    assert shown([block for request in divided for block in request]) == text
 
 
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        ([Paragraph("x")] * 1_200, "blocks; one request carries 1,000"),
-        ([Paragraph("x")] * 20_000, "blocks; one request carries 1,000"),
         ([Toggle("1", [Toggle("2", [Toggle("3", [Paragraph("4")])])])], "4 levels of blocks; one request carries 3"),
-        ([Paragraph("x" * 500_000)], "bytes; one request carries 450,000"),
-        ([Toggle("x" * 200_001, [])], "101 pieces of text; Notion takes 100"),
+        ([Table(("a", "b", "c"), [("x" * 190_000,) * 3])], "bytes; one request carries 450,000"),
+        ([Table(("x" * 200_001,), [])], "101 pieces of text; Notion takes 100"),
+        ([Columns([[Paragraph("x")] * 101, [Paragraph("y")]])], "101 blocks side by side; one request carries 100"),
     ],
 )
-def test_it_refuses_what_one_request_cannot_carry(document: list[Block], told: str) -> None:
+def test_it_refuses_what_cannot_be_divided(document: list[Block], told: str) -> None:
     with pytest.raises(DocumentTooLong, match=told):
         blocks(document)
 

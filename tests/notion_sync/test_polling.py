@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from emm.jobs import Later
-from notion_sync import client, polling
+from notion_sync import client, outbox, polling
 from notion_sync.models import Action, BodyRead, DataSource, InboxItem, NotionCall, PollCycle, Poller
 from tests.world import Sandbox, add_item, poll_now, run, run_stage, text
 
@@ -171,16 +171,6 @@ def test_the_approval_is_a_column_that_queries_may_use(workspace: Sandbox) -> No
     assert Action.objects.get(approval_status="Approved").ours is False
 
 
-def test_more_than_ten_thousand_pages_are_read_to_the_end(workspace: Sandbox) -> None:
-    source = DataSource.objects.get(key="nodes")
-    source.reading_from, source.reading_since = timezone.now(), timezone.now() - timedelta(days=1)
-    last = {"last_edited_time": "2026-01-01T10:00:00.000Z"}
-    polling._advance(source, client.QueryPage(pages=[last], next_cursor=None, capped=True))
-    assert source.reading_from is not None
-    assert source.reading_since is not None
-    assert source.reading_since.isoformat() == "2026-01-01T10:00:00+00:00"
-
-
 def test_a_body_is_not_asked_for_while_it_is_being_read(workspace: Sandbox) -> None:
     add_item(workspace, "Once")
     polling.ask()
@@ -200,3 +190,117 @@ def test_a_text_of_more_than_25_pieces_is_read_whole(workspace: Sandbox) -> None
     poll_now()
     assert fetches.count() == before
     assert [c.changed for c in PollCycle.objects.filter(source__key="inbox").order_by("pk")][-1] == 0
+
+
+def test_people_and_relations_of_more_than_25_are_read_whole_whoever_writes_them(workspace: Sandbox) -> None:
+    nodes = [add_node(workspace, f"Node {n}") for n in range(30)]
+    page_id = add_item(workspace, "Many", Routed_to_Node={"relation": [{"id": one} for one in nodes]})
+    poll_now()
+    assert sorted(InboxItem.objects.get(page_id=page_id).values["Routed_to_Node"]) == sorted(nodes)
+
+
+def add_node(workspace: Sandbox, name: str) -> str:
+    source = DataSource.objects.get(key="nodes")
+    body = {
+        "parent": {"data_source_id": str(source.data_source_id)},
+        "properties": {"Name": {"title": [{"text": {"content": name}}]}},
+    }
+    return str(workspace.as_person("POST", "/pages", body)["id"])
+
+
+def test_a_page_of_results_that_takes_notion_too_long_is_halved_and_recovers(workspace: Sandbox) -> None:
+    source = DataSource.objects.get(key="inbox")
+    workspace.control("bulk", {"data_source_id": str(source.data_source_id), "count": 60})
+    slow = {"kind": "504", "match": {"path_regex": f"{source.data_source_id}/query"}, "times": 4}
+    workspace.control("faults", slow)
+    sizes = []
+    polling.ask()
+    for _ in range(6):
+        PollCycle.objects.filter(status="waiting").update(due_at=Now())
+        run_stage("poll")
+        sizes.append(DataSource.objects.get(key="inbox").page_size)
+    assert sizes == [50, 25, 12, 10, 20, 20]
+    assert InboxItem.objects.count() == 60
+    for _ in range(3):
+        poll_now()
+    assert DataSource.objects.get(key="inbox").page_size == 100
+    assert DataSource.objects.get(key="nodes").page_size == 100
+
+
+def test_our_own_write_does_not_wake_us_and_a_persons_in_its_minute_does(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "Shared minute")
+    poll_now()
+    item = InboxItem.objects.get()
+
+    def write(status: str) -> None:
+        outbox.update_page(item, {"Status": status}, purpose="say where it stands", item=item)
+        run(["deliver"])
+
+    def changed() -> int:
+        poll_now()
+        return int(PollCycle.objects.filter(source__key="inbox").latest("pk").changed)
+
+    write("Processing")
+    assert changed() == 0
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": {"Content": text("And one more thing.")}})
+    assert changed() == 1
+    write("Needs_Review")
+    assert changed() == 0
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": {"Content": text("Even later.")}})
+    write("Skipped")  # in the same minute, and the page is edited by us last
+    item.refresh_from_db()
+    assert item.values["Content"] == "Even later."
+
+
+def test_a_body_that_a_person_edited_in_the_minute_of_our_own_write_is_read_again(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "Shared minute")
+    poll_now()
+    item = InboxItem.objects.get()
+    item.enter(InboxItem.State.PROPOSED)
+    children = [{"type": "paragraph", "paragraph": {"rich_text": [{"text": {"content": "Wait, also this."}}]}}]
+    workspace.as_person("PATCH", f"/blocks/{page_id}/children", {"children": children})
+    outbox.update_page(item, {"Status": "Triaged_to_Intent"}, purpose="say where it stands", item=item)
+    run(["deliver"])
+    past = Now() - timedelta(minutes=5)
+    workspace.age(page_id, 240)  # the minute has closed
+    InboxItem.objects.update(body_read_at=past, body_of=past, last_edited_time=past)
+    DataSource.objects.update(cursor=past)
+    poll_now()
+    assert "Wait, also this." in InboxItem.objects.get().body
+    reads = NotionCall.objects.filter(route__contains="markdown").count()
+    poll_now()
+    assert NotionCall.objects.filter(route__contains="markdown").count() == reads
+
+
+@pytest.mark.parametrize("disturb", ["interval", "pause", "restart"])
+def test_nothing_that_people_do_to_the_poller_moves_the_cursor_past_unseen_rows(
+    workspace: Sandbox, disturb: str
+) -> None:
+    source = DataSource.objects.get(key="inbox")
+    workspace.control("bulk", {"data_source_id": str(source.data_source_id), "count": 150})
+    late = {"kind": "500", "match": {"path_regex": f"{source.data_source_id}/query", "nth": 2}}
+    workspace.control("faults", late)
+    DataSource.objects.filter(pk=source.pk).update(polled_at=None)
+    run_stage("poll")  # reads one page of results and fails on the next
+    assert InboxItem.objects.count() == 100
+    if disturb == "interval":
+        Poller.objects.update(interval_seconds=3600)
+    if disturb == "pause":
+        Poller.objects.update(status="paused")
+        PollCycle.objects.update(due_at=Now())
+        run_stage("poll")
+        assert DataSource.objects.get(pk=source.pk).cursor == source.cursor
+        Poller.objects.update(status="running")
+    if disturb == "restart":
+        PollCycle.objects.filter(status="waiting").update(
+            status="running", leased_until=Now() - timedelta(seconds=1), claims=1
+        )
+        run_stage("poll")
+    assert DataSource.objects.get(pk=source.pk).cursor == source.cursor
+    PollCycle.objects.update(due_at=Now())
+    run(["poll"])
+    assert InboxItem.objects.count() == 150
+    after = DataSource.objects.get(pk=source.pk)
+    assert after.cursor is not None
+    assert source.cursor is not None
+    assert after.cursor > source.cursor

@@ -16,6 +16,7 @@ from emm import engines, schedule
 from emm.tokens import ApiToken
 from notion_sync.models import Poller
 from ops.management.commands import prepare
+from ops.models import Evidence
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +50,20 @@ def test_a_second_time_changes_nothing(settings: Settings) -> None:
     assert engines.secret("admin_password") in first
     assert engines.secret("admin_password") not in run()
     assert rows() == made
+
+
+@pytest.mark.django_db
+def test_what_ci_proved_about_the_image_is_kept_once_and_a_bad_file_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "EVIDENCE", tmp_path / "evidence.json")
+    proof = '{"key": "test.local", "state": "pass", "evidence": "9 tests ran, 0 failed."}'
+    prepare.EVIDENCE.write_text(f'{{"commit": "{"a" * 40}", "at": "2026-11-25T10:00:00+00:00", "proofs": [{proof}]}}')
+    assert "1 items were proved." in run()
+    run()
+    assert Evidence.objects.get().at.isoformat() == "2026-11-25T10:00:00+00:00"
+    prepare.EVIDENCE.write_text("{")
+    assert "holds no evidence" in run()
 
 
 @pytest.mark.django_db

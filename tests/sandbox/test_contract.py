@@ -177,3 +177,32 @@ def test_the_recorded_error_of_a_missing_page_reads_like_ours(world: World) -> N
     ours, theirs = world.call("GET", path).json(), recorded["response"]
     assert ours.keys() == theirs.keys()
     assert ours["message"].partition('"')[0] == theirs["message"].partition('"')[0]
+
+
+def test_views_data_sources_and_blocks_fit(world: World, made: dict[str, str]) -> None:
+    root = world.call("GET", "/blocks/d0000000-0000-4000-8000-000000000001/children").json()["results"]
+    assert root
+    where = {"parent": {"type": "page_id", "page_id": "d0000000-0000-4000-8000-000000000001"}}
+    wanted = {"data_source_id": made["source"], "name": "Chosen", "type": "table", "create_database": where}
+    chosen = {"property": "Choice", "select": {"equals": "A"}}
+    view = fits(world.call("POST", "/views", {**wanted, "filter": chosen}))
+    fits(world.call("GET", f"/views/{view['id']}"))
+    listed = fits(world.call("GET", f"/views?data_source_id={made['source']}"))["results"]
+    assert [one["id"] for one in listed][1:] == [view["id"]]  # the first is the database's own
+    second = {"parent": {"type": "database_id", "database_id": made["database"]}, "properties": {"N": {"title": {}}}}
+    fits(world.call("POST", "/data_sources", {**second, "title": [text("Second")]}))
+    assert len(fits(world.call("GET", f"/databases/{made['database']}"))["data_sources"]) == 2
+    callout = world.call("GET", f"/blocks/{made['page']}/children").json()["results"][0]
+    kind = callout["type"]
+    fits(world.call("PATCH", f"/blocks/{callout['id']}", {kind: {"rich_text": [text("new")]}}))
+
+
+def test_what_the_integration_may_not_do_is_refused_and_a_plan_has_an_end(world: World, made: dict[str, str]) -> None:
+    world.control("faults", kind="lacking", capabilities=["user information", "read comments"])
+    assert fits(world.call("GET", "/users"))["code"] == "restricted_resource"
+    assert fits(world.call("GET", f"/comments?block_id={made['page']}"))["code"] == "restricted_resource"
+    assert world.call("GET", "/users/me").is_success
+    world.control("faults", kind="block_limit", blocks=1)
+    page = {"parent": {"page_id": made["page"]}, "properties": {}}
+    assert "block_limit" in fits(world.call("POST", "/pages", page))["additional_data"]
+    assert world.call("PATCH", f"/pages/{made['page']}", {"properties": {"Flag": {"checkbox": False}}}).is_success

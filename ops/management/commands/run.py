@@ -21,9 +21,9 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 
-from emm import engines, environment
+from emm import credentials, engines, environment
 from emm.jobs import Later, Never
-from notion_sync import setup
+from notion_sync import client, setup
 from notion_sync.models import DataSource, InboxItem
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
     def prepare_workspace(self) -> None:
         """Set up Notion where that has not been done: in our sandbox, or under NOTION_PARENT_PAGE."""
-        if serves_notion() and not InboxItem.objects.exists():
+        if serves_notion() and not InboxItem.objects.exists() and not credentials.get(client.TOKEN):
             self.say("Preparing the sandbox workspace.")
             with sandbox():
                 root = httpx.get(f"{settings.SANDBOX_URL}/control/info").raise_for_status().json()["root_page_id"]

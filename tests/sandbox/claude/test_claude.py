@@ -101,7 +101,7 @@ CIRCULAR = {
         {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]},
         {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "{"}]},
         {"messages": [{"role": "user", "content": ""}]},
-        {"stream": True},
+        {"stream": 1},
         {"unheard_of": 1},
         {"thinking": {"type": "enabled", "budget_tokens": 2_000}},
         {"output_config": {"effort": "extreme"}},

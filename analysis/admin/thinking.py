@@ -1,0 +1,112 @@
+"""Thinking: what was argued about items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.decorators import action, display
+
+from analysis import dialectic
+from analysis.admin import runs
+from analysis.admin.reading import html
+from analysis.answers import Persona
+from analysis.models import (
+    Analysis,
+    IntentRun,
+    Perspective,
+    Synthesis,
+)
+from analysis.personas import CHARACTERS
+from emm.admin import (
+    JobAdmin,
+    ReadOnlyAdmin,
+)
+
+
+@admin.register(Analysis)
+class AnalysisAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "lead", "depth", "asked_by", "opened_at", "intent", "action")
+    list_filter = ("lead", "depth")
+    list_select_related = ("item", "intent", "action")
+    search_fields = ("item__title",)
+    exclude = ("lead_reason",)
+    readonly_fields = ("who_leads", "argument")
+    actions_list: Any = ("argue_intent",)
+    actions_detail = ("again", "complete")
+
+    class Media:
+        css = {"all": ["emm/reading.css"]}
+
+    def has_complete_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether this person may start work, and a voice of the first round is missing here."""
+        found = Analysis.objects.filter(pk=object_id if str(object_id).isdecimal() else 0).first()
+        missing = found is not None and any(voice.round == 1 for voice in found.missing)
+        return missing and self.has_operate_permission(request)
+
+    @action(description="Argue again", permissions=["operate"])
+    def again(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return runs.again(request, get_object_or_404(Analysis, pk=object_id))
+
+    @action(description="Ask the missing voices", permissions=["complete"])
+    def complete(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return runs.complete(request, get_object_or_404(Analysis, pk=object_id))
+
+    @action(description="Argue an intent", permissions=["operate"])
+    def argue_intent(self, request: HttpRequest) -> HttpResponse:
+        return runs.argue_intent(request)
+
+    @display(description="the argument")
+    def argument(self, analysis: Analysis) -> SafeString | str:
+        """As it stands in Notion; before it is brought together, what the voices have said."""
+        document = dialectic.stored_argument(analysis)
+        return html(document) if document else "Nobody has answered yet. Its perspectives say where they stand."
+
+    @display(description="who leads, and why")
+    def who_leads(self, analysis: Analysis) -> str:
+        why = analysis.lead_reason
+        if not why:
+            return render_to_string("analysis/lead.html", {"explained": False})
+        names = {persona.value: CHARACTERS[persona].name for persona in Persona}
+        named = names.get(why["named"])
+        decided = {
+            "rule": f"the triage named {named or 'nobody'}, and a rule goes before it.",
+            "model": "the triage named it.",
+            "words": "the triage named nobody, so the words decide.",
+        }
+        counted = [
+            {"name": names[persona], "weight": sum(word["times"] * word["weight"] for word in words), "words": words}
+            for persona, words in why["words"].items()
+        ]
+        shown = {
+            "explained": True,
+            "lead": names[analysis.lead],
+            "decided": decided[why["decided_by"]],
+            "alternative": names[why["alternative"] if why["lead"] == analysis.lead else why["lead"]],
+            "reason": why["reason"],
+            "counted": counted,
+        }
+        return render_to_string("analysis/lead.html", shown)
+
+
+@admin.register(IntentRun)
+class IntentRunAdmin(ReadOnlyAdmin):
+    list_display = ("at", "intent", "item", "asked_by")
+    list_select_related = ("intent", "item")
+
+
+@admin.register(Perspective)
+class PerspectiveAdmin(JobAdmin):
+    list_display = ("analysis", "persona", "round", "shown_status", "due_at", "failures", "error")
+    list_filter = (*JobAdmin.list_filter, "persona")
+    list_select_related = ("analysis__item",)
+
+
+@admin.register(Synthesis)
+class SynthesisAdmin(JobAdmin):
+    list_display = ("analysis", "shown_status", "due_at", "failures", "error")
+    list_select_related = ("analysis__item",)

@@ -1,0 +1,166 @@
+"""One evaluation: every labelled item through the real questions, paid through the ledger, nothing written but its report.
+
+The items, triages and perspectives here are never saved: they only carry what the questions need. Their keys are
+negative, so that no real job shares an answer with them, and differ from run to run, so that no answer is taken from an
+earlier one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.db.models.functions import Now
+
+from analysis import llm, prompts, router, rules
+from analysis.answers import Persona, PerspectiveAnswer, SynthesisAnswer, TriageAnswer
+from analysis.evaluation.labels import Label
+from analysis.evaluation.report import Argued, Sorted, report
+from analysis.models import Analysis, Evaluation, LLMCall, Perspective, Policy, PromptVersion, Synthesis, Triage
+from emm.jobs import Later, Never
+
+MOST_QUICK = 5  # quick runs for the price of one standard run; more would prove nothing further
+Say = Callable[[str], None]
+
+
+class Incomplete(Exception):
+    """The models could not be asked to the end; the message says why, and what was seen until then is stored."""
+
+
+@dataclass(frozen=True)
+class _Sitting:
+    """One run: what its calls are known by in the ledger, and how many keys it has used."""
+
+    evaluation: Evaluation
+    keys: Counter[str]
+
+    def key(self) -> int:
+        self.keys["used"] += 1
+        return -(self.evaluation.pk * 100_000 + self.keys["used"])
+
+    def hash(self, prompt: PromptVersion) -> str:
+        """The beginning of the prompt's hash, and this run: its calls can be told from all others."""
+        return f"{prompt.hash[:40]} evaluation {self.evaluation.pk}"
+
+    def calls(self) -> list[LLMCall]:
+        return list(LLMCall.objects.filter(prompt_hash__endswith=f" evaluation {self.evaluation.pk}").order_by("pk"))
+
+    def spent(self) -> Decimal:
+        mine = LLMCall.objects.filter(prompt_hash__endswith=f" evaluation {self.evaluation.pk}")
+        return mine.aggregate(usd=Sum("cost_usd"))["usd"] or Decimal(0)
+
+
+def evaluate(found: Sequence[Label], *, by: str, argue: bool = True, say: Say = lambda line: None) -> Evaluation:
+    """Ask about each label, and where `argue` compare standard with quick on those that have a best option.
+
+    Raises Incomplete, after storing what was seen, where a budget, a key, a price or the vendor stops the run.
+    """
+    evaluation = Evaluation.objects.create(by=by[:150])
+    sitting = _Sitting(evaluation, Counter())
+    seen: list[Sorted] = []
+    argued: list[Argued] = []
+    why = ""
+    try:
+        for label in found:
+            seen.append(_sort(sitting, label))
+            say(f"{label.id}: {seen[-1].said}")
+        for label in found if argue else ():
+            if label.best:
+                argued.append(_argue(sitting, label, seen))
+                say(f"{label.id}: argued")
+    except Later as stopped:
+        why = stopped.why
+    evaluation.report = report(seen, argued, sitting.calls(), asked=len(found), why=why)
+    evaluation.complete = not why
+    evaluation.finished_at = Now()
+    evaluation.save()
+    evaluation.refresh_from_db()
+    if why:
+        raise Incomplete(why)
+    return evaluation
+
+
+def _sort(sitting: _Sitting, label: Label) -> Sorted:
+    item = label.item()
+    prompt = prompts.served("triage")
+    try:
+        answer = llm.ask(
+            purpose="triage",
+            job=Triage(pk=sitting.key()),
+            item=None,
+            system=prompt.text,
+            user=prompts.triage_user(item),
+            answer=TriageAnswer,
+            prompt_hash=sitting.hash(prompt),
+        )
+    except Never as never:
+        return Sorted(label, None, False, never.why)
+    held = answer.confidence < Policy.current().min_confidence(answer.route)
+    return Sorted(label, answer, held)
+
+
+def _argue(sitting: _Sitting, label: Label, seen: Sequence[Sorted]) -> Argued:
+    """The same item argued at standard once, and at quick as often as one standard run costs."""
+    triage = next(one.answer for one in seen if one.label.id == label.id)
+    lead = _lead(label, triage)
+    before = sitting.spent()
+    standard = _run(sitting, label, list(Persona))
+    middle = sitting.spent()
+    quick = [_run(sitting, label, [lead])]
+    price = sitting.spent() - middle
+    for _ in range(_more(middle - before, price)):
+        quick.append(_run(sitting, label, [lead]))
+    return Argued(label, standard, quick, standard_usd=middle - before, quick_usd=sitting.spent() - middle)
+
+
+def _more(standard: Decimal, quick: Decimal) -> int:
+    """How many more quick runs the price of a standard one pays for, the first being paid."""
+    return max(0, min(MOST_QUICK, int(standard / quick) if quick else 1) - 1)
+
+
+def _lead(label: Label, triage: TriageAnswer | None) -> Persona:
+    if triage is None:
+        return Persona.QUANT
+    explanation = router.explain(f"{label.title}\n{label.text}", triage.risk, triage.impact)
+    return Persona(router.choose(triage.lead_persona, explanation)[0])
+
+
+def _run(sitting: _Sitting, label: Label, personas: Sequence[Persona]) -> SynthesisAnswer | None:
+    """What an argument of these personas adds up to; None where an answer was refused or did not fit."""
+    analysis = Analysis(pk=sitting.key(), item=label.item(), lead=personas[0])
+    try:
+        voices = [_voice(sitting, analysis, persona, cached=len(personas) > 1) for persona in personas]
+        prompt = rules.with_house_rules(prompts.served("synthesis"))
+        return llm.ask(
+            purpose="synthesis",
+            job=Synthesis(pk=sitting.key()),
+            item=None,
+            system=prompt.text,
+            shared=prompts.matter(analysis),
+            user=prompts.opinions(analysis, prompts.shuffled(analysis, voices)),
+            answer=SynthesisAnswer,
+            prompt_hash=sitting.hash(prompt),
+        )
+    except Never:
+        return None
+
+
+def _voice(sitting: _Sitting, analysis: Analysis, persona: Persona, *, cached: bool) -> Perspective:
+    prompt = rules.with_house_rules(prompts.served("persona"))
+    job = Perspective(pk=sitting.key(), analysis=analysis, persona=persona.value)
+    answer = llm.ask(
+        purpose="persona",
+        job=job,
+        item=None,
+        system=prompts.common(prompt),
+        shared=prompts.matter(analysis),
+        role=prompts.role(prompt, persona),
+        cached=cached,
+        answer=PerspectiveAnswer,
+        prompt_hash=sitting.hash(prompt),
+    )
+    job.answer = answer.model_dump(mode="json")
+    return job

@@ -1,0 +1,59 @@
+"""The section of a page that shows what the advisers' chances and payoffs come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.answers import Payoff, Persona, PerspectiveAnswer
+from analysis.economics import Bet, dominated, weigh
+from analysis.pages.values import Voice
+from notion_sync.document import Block, Bullet, Heading, Paragraph, Span, Table, Text, Toggle
+
+NO_FIGURES = "The Quant named no chances and payoffs, so no expected value is computed."
+
+
+def economics_section(voices: Sequence[Voice]) -> list[Block]:
+    """Expected values by whoever named payoffs, computed here; where the Quant named none, that this is so."""
+    found = [(voice.name, voice.answer) for voice in voices if voice.answer and voice.answer.payoffs]
+    if not found:
+        silent = any(voice.answer and voice.persona == Persona.QUANT for voice in voices)
+        return [Paragraph(Span(NO_FIGURES, italic=True))] if silent else []
+    return [Heading("What it comes to in numbers"), *(block for name, said in found for block in _of(name, said))]
+
+
+def _of(name: str, said: PerspectiveAnswer) -> list[Block]:
+    bets = weigh(said.payoffs)
+    beaten = dominated(bets)
+    header = ["Option", "Expected", "Worst", "Best", "Figures"]
+    guessed, figures = sum(bet.guessed for bet in bets), sum(bet.figures for bet in bets)
+    return [
+        Paragraph(
+            Span(
+                f"By {name}, whose chances and payoffs were added up by us; {guessed} of {figures} are guesses.",
+                italic=True,
+            )
+        ),
+        Table(header, [_row(bet) for bet in bets]),
+        *(
+            Bullet(f"{option} is dominated: {better} is no worse on average and in the worst case.")
+            for option, better in beaten.items()
+        ),
+        *(Bullet(f"{bet.option} was not added up: {bet.problem}.") for bet in bets if bet.problem),
+        Toggle("The figures behind it", [Paragraph("\n".join(_figure(payoff) for payoff in said.payoffs))]),
+    ]
+
+
+def _figure(payoff: Payoff) -> str:
+    source = f" ({payoff.source})" if payoff.source else ""
+    amount = _amount(payoff.value, payoff.unit)
+    return f"{payoff.option}, {payoff.outcome}: {payoff.probability:.0%} of {amount}, {payoff.basis}{source}"
+
+
+def _row(bet: Bet) -> list[Text]:
+    figures = f"{bet.figures}, {bet.guessed} guessed"
+    sums = [_amount(value, bet.unit) if value is not None else "none" for value in (bet.expected, bet.worst, bet.best)]
+    return [bet.option, *sums, figures]
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:,.0f} {unit}" if abs(value) >= 100 or value == round(value) else f"{value:,.2f} {unit}"

@@ -1,0 +1,42 @@
+"""The section of a page that shows what the personas answered each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.pages.values import Voice
+from notion_sync.document import Block, Bullet, Heading, Paragraph, Span, Toggle
+
+
+def rebuttals_section(voices: Sequence[Voice], depth: str) -> list[Block]:
+    """Who attacked what, what was conceded, and who changed their mind because of which words."""
+    replies = [voice for voice in voices if voice.rebuttal is not None]
+    if replies:
+        return [Heading("What they answered each other"), *(_reply(voice) for voice in replies)]
+    if depth == "deep":
+        return [Paragraph(Span("They agreed, so nobody was asked again.", italic=True))]
+    return []
+
+
+def _reply(voice: Voice) -> Block:
+    said = voice.rebuttal
+    assert said is not None
+    assert voice.answer is not None
+    changed = (
+        f"changed from {voice.answer.recommended} to {said.recommended}" if said.changed_by else "kept its verdict"
+    )
+    return Toggle(
+        [Span(voice.name, bold=True), f" {changed}"],
+        [
+            *([Paragraph([Span("Changed by: ", bold=True), f"“{said.changed_by}”"])] if said.changed_by else []),
+            *(
+                Bullet([Span(f"Against {one.adviser}: ", bold=True), f"“{one.quote}” {one.reply}"])
+                for one in said.attacks
+            ),
+            *(
+                Bullet([Span(f"Concedes to {one.adviser}: ", bold=True), f"“{one.quote}” {one.why}"])
+                for one in said.concessions
+            ),
+            Paragraph(said.rationale),
+        ],
+    )

@@ -1,0 +1,78 @@
+"""The price of a run before a person starts it: the calls it will make, and what such calls cost before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db.models import Avg, Count
+from django.utils import timezone
+
+from analysis import ledger, llm, prompts, replay
+from analysis.answers import Answer, PerspectiveAnswer, RebuttalAnswer, SynthesisAnswer, TriageAnswer
+from analysis.estimates import Call, Estimate, Past, estimate
+from analysis.models import Analysis, Depth, LLMCall, PromptVersion
+from notion_sync.models import InboxItem
+
+RECENT = 50  # past calls of a kind that are looked at
+ANSWERS: dict[str, type[Answer]] = {
+    "triage": TriageAnswer, "persona": PerspectiveAnswer, "rebuttal": RebuttalAnswer, "synthesis": SynthesisAnswer,
+}  # fmt: skip
+OPINION_BYTES = 4 * llm.MAX_TOKENS["persona"]  # of one opinion that is not written yet, at its longest
+
+
+def of_depth(item: InboxItem, depth: Depth, *, triaged: bool = True) -> Estimate:
+    """A whole argument about an item, after its triage or with it. Raises Never for a text that is too long."""
+    text = len(prompts.triage_user(item).encode())
+    voices = 1 if depth == Depth.QUICK else 3
+    calls = [] if triaged else [_call("triage", text)]
+    calls += [_call("persona", text)] * voices
+    if depth == Depth.DEEP:
+        calls += [_call("rebuttal", text + voices * OPINION_BYTES)] * voices
+    judged = 2 if depth == Depth.DEEP else 1
+    opinions = voices * OPINION_BYTES * judged
+    return _estimated([*calls, *[_call("synthesis", text + opinions)] * judged])
+
+
+def of_missing(analysis: Analysis) -> Estimate:
+    """The voices that failed, and the synthesis that follows them. Raises Never for a text that is too long."""
+    text = len(prompts.triage_user(analysis.item).encode())
+    absent = [voice for voice in analysis.missing if voice.round == 1]
+    return _estimated([*[_call("persona", text)] * len(absent), _call("synthesis", text + 3 * OPINION_BYTES)])
+
+
+def of_replay(version: PromptVersion, decisions: int) -> tuple[int, Estimate]:
+    """How many past decisions a replay of at most so many would ask about, and its price."""
+    cases = replay.cases(version, decisions)
+    asked = [replay.question(case) for case in cases]
+    calls = [_call(one.purpose, len(f"{one.system}{one.user}{one.role}".encode()), whole=True) for one in asked]
+    about = {case.settlement_id or f"triage {case.triage_id}" for case in cases}
+    return len(about), _estimated(calls)
+
+
+def _call(purpose: llm.Purpose, text_bytes: int, *, whole: bool = False) -> Call:
+    """A call to come: `text_bytes` of the user's text, or of both texts where it is `whole`."""
+    model = settings.ANTHROPIC_MODELS["persona" if purpose == "rebuttal" else purpose]
+    schema = len(json.dumps(ANSWERS[purpose].model_json_schema()).encode())
+    system = 0 if whole else len(prompts.served(purpose).text.encode())
+    size = text_bytes + schema + system
+    marked = 0 if whole else size  # a part of it may be written to the prompt cache, which is dearer
+    worst = ledger.worst_cost(model, timezone.now(), size, llm.MAX_TOKENS[purpose], marked_bytes=marked)
+    return Call(purpose, model, worst)
+
+
+def _estimated(calls: list[Call]) -> Estimate:
+    return estimate(calls, {kind: _past(*kind) for kind in _kinds(calls)})
+
+
+def _kinds(calls: Iterable[Call]) -> set[tuple[str, str]]:
+    return {(call.purpose, call.model) for call in calls}
+
+
+def _past(purpose: str, model: str) -> Past:
+    """The latest answered calls of this kind, replays among them; second tries are not."""
+    kind = LLMCall.objects.filter(purpose__in=(purpose, f"{purpose} replay"), model=model)
+    latest = kind.filter(status=LLMCall.Status.ANSWERED).order_by("-pk").values("pk")[:RECENT]
+    found = LLMCall.objects.filter(pk__in=latest).aggregate(n=Count("pk"), mean=Avg("cost_usd"))
+    return Past(found["n"], found["mean"] or ledger.NOTHING)

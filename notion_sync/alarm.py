@@ -1,0 +1,58 @@
+"""What follows from what was seen: bodies are read, items triaged, decisions settled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from emm import schedule
+from notion_sync import backlog
+from notion_sync.mirror import Seen
+from notion_sync.models import BodyRead, DataSource, InboxItem
+
+MINUTE = timedelta(minutes=1)
+CONCLUDED = (InboxItem.State.DECIDED, InboxItem.State.DONE, InboxItem.State.SKIPPED)
+
+
+def wake(source: DataSource, seen: list[Seen]) -> None:
+    """Have what was seen looked at: bodies, triage, decisions. Call it in the transaction that mirrored it."""
+    if source.key == "inbox":
+        passed = backlog.hold(source, [one.mirror for one in seen if isinstance(one.mirror, InboxItem)])
+        seen = [one for one in seen if one.mirror.pk not in passed and getattr(one.mirror, "backlog", "") != "held"]
+        _ask_for_bodies(seen)
+        if any(one.woke for one in seen):
+            schedule.nudge("triage")
+    elif source.key == "actions":
+        schedule.nudge("settle")
+
+
+def _ask_for_bodies(seen: list[Seen]) -> None:
+    wanted = [
+        one.mirror for one in seen if isinstance(one.mirror, InboxItem) and _needs_body(one.mirror, one.edited_by_us)
+    ]
+    jobs = {job.item_id: job for job in BodyRead.objects.filter(item__in=wanted)}
+    for item in wanted:
+        job = jobs.get(item.pk)
+        if job is None:
+            job = BodyRead.objects.create(item=item)
+        elif not BodyRead.objects.filter(pk=job.pk, status=BodyRead.Status.DONE).update(
+            status=BodyRead.Status.WAITING, status_since=Now(), due_at=Now()
+        ):
+            continue
+        schedule.nudge("body", job.pk)
+
+
+def _needs_body(item: InboxItem, edited_by_us: bool) -> bool:
+    """Never read, or edited since; a page read within the minute of its edit is read again when that closes.
+
+    Our own edit hides that of a person in the same minute. So it counts too, while there is anything left to decide.
+    """
+    if item.in_trash or (edited_by_us and item.state in CONCLUDED):
+        return False
+    if item.body_of is None or item.body_read_at is None or item.last_edited_time is None:
+        return True
+    closes = item.last_edited_time + MINUTE
+    stale = item.last_edited_time > item.body_of or item.body_read_at < closes
+    return stale and timezone.now() >= closes

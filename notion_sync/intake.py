@@ -1,0 +1,160 @@
+"""Texts from mail, Slack and programs: each becomes a page of the inbox, once, and is kept whole.
+
+Taking one writes rows and nothing else; the outbox makes the page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from typing import Any
+from urllib.parse import parse_qs
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from notion_sync import outbox, signatures
+from notion_sync.document import DocumentTooLong, Paragraph, blocks
+from notion_sync.models import InboxItem, Intake, OutboxEntry
+from notion_sync.requests import Refused, body_of, json_of, text_of
+
+LONGEST_TEXT = 400_000  # characters: what fits into one creation, and what is read at once
+LONGEST_TITLE = 200
+SOURCES = {Intake.Channel.SLACK: "Slack", Intake.Channel.MAIL: "Email", Intake.Channel.API: "API"}
+ECHOES = ("bot_message", "message_changed", "message_deleted", "channel_join", "channel_leave")
+
+
+def take(
+    channel: Intake.Channel, *, text: str, title: str = "", sender: str = "", place: str = "", external_id: str = ""
+) -> tuple[Intake, bool]:
+    """Keep a text and promise its page. Returns the row and whether it is new: a known `external_id` changes nothing.
+
+    Without a title the first line of the text is one. Without an external id nothing is known to be a retry. Raises
+    Refused for a text that one page cannot be made with: it would have to be cut.
+    """
+    children = _children(sender, place, text)
+    name = external_id or uuid.uuid4().hex
+    with transaction.atomic():
+        known = Intake.objects.filter(channel=channel, external_id=name).first()
+        if known is not None:
+            return known, False
+        heading = _heading(title or text)
+        emm_id = outbox.emm_id_for(f"{channel}:{name}", "intake")
+        item = outbox.create_page(
+            InboxItem,
+            emm_id,
+            {"Input_Title": heading, "Source": SOURCES[channel]},
+            purpose=f"put a text from {channel.label} into the inbox",
+            item=None,
+            children=children,
+        )
+        assert isinstance(item, InboxItem)
+        OutboxEntry.objects.filter(emm_id=emm_id).update(item=item)
+        kept, made = Intake.objects.get_or_create(
+            channel=channel,
+            external_id=name,
+            defaults={"sender": sender, "place": place, "title": heading, "text": text, "item": item},
+        )
+    return kept, made
+
+
+def _heading(text: str) -> str:
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return first if len(first) <= LONGEST_TITLE else f"{first[:LONGEST_TITLE].rstrip()}…"
+
+
+def _children(sender: str, place: str, text: str) -> list[dict[str, Any]]:
+    try:
+        return blocks([Paragraph(part) for part in (_origin(sender, place), text) if part])
+    except DocumentTooLong as error:
+        raise Refused(413, f"The text is too long for one page: send it in parts. {error}") from None
+
+
+def _origin(sender: str, place: str) -> str:
+    return " ".join(part for part in (f"From {sender}" if sender else "", f"in {place}" if place else "") if part)
+
+
+@csrf_exempt
+@require_POST
+def slack(request: HttpRequest) -> HttpResponse:
+    """A message to the app, a mention of it or a slash command, signed by Slack. Nobody else is let in."""
+    try:
+        body = body_of(request)
+        secret = settings.SLACK_SIGNING_SECRET
+        stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
+        if not secret or not signatures.is_from_slack(body, stamp, signature, secret, time.time()):
+            raise Refused(401, "The request is not signed by Slack within five minutes.")
+        if request.content_type == "application/x-www-form-urlencoded":
+            return _slash_command(body)
+        return _slack_event(json_of(body))
+    except Refused as refused:
+        return refused.response
+
+
+def _slash_command(body: bytes) -> HttpResponse:
+    form = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+    text = text_of(form, "text", LONGEST_TEXT)
+    if not text:
+        return JsonResponse({"response_type": "ephemeral", "text": "Write what has to be decided behind the command."})
+    take(
+        Intake.Channel.SLACK,
+        text=text,
+        sender=text_of(form, "user_name") or text_of(form, "user_id"),
+        place=_channel(text_of(form, "channel_name")),
+        external_id=f"command:{text_of(form, 'trigger_id') or hashlib.sha256(body).hexdigest()}",
+    )
+    return JsonResponse({"response_type": "ephemeral", "text": "It is on its way into the inbox."})
+
+
+def _slack_event(found: dict[str, Any]) -> HttpResponse:
+    if found.get("type") == "url_verification":
+        return JsonResponse({"challenge": text_of(found, "challenge")})
+    event = found.get("event")
+    if not isinstance(event, dict) or event.get("type") not in ("message", "app_mention"):
+        return JsonResponse({"effect": "nothing: not a message"})
+    if event.get("bot_id") or event.get("subtype") in ECHOES or not text_of(event, "text", LONGEST_TEXT):
+        return JsonResponse({"effect": "nothing: not a person's words"})
+    # A mention in a channel that the app reads comes as two events: team, channel and time name the message itself.
+    named = ":".join(text_of(source, name) for source, name in ((found, "team_id"), (event, "channel"), (event, "ts")))
+    _, made = take(
+        Intake.Channel.SLACK,
+        text=text_of(event, "text", LONGEST_TEXT),
+        sender=text_of(event, "user"),
+        place=_channel(text_of(event, "channel")),
+        external_id=named,
+    )
+    return JsonResponse({"effect": "kept" if made else "kept before"})
+
+
+def _channel(name: str) -> str:
+    return f"Slack channel {name}" if name else "Slack"
+
+
+@csrf_exempt
+@require_POST
+def mail(request: HttpRequest) -> HttpResponse:
+    """A mail as JSON (from, to, subject, text, message_id) with X-Signature: t=SECONDS,v1=HMAC. Others are refused."""
+    try:
+        body = body_of(request)
+        secret = settings.MAIL_WEBHOOK_SECRET
+        if not secret or not signatures.is_from_mail(body, request.headers.get("X-Signature", ""), secret, time.time()):
+            raise Refused(401, "The request is not signed within five minutes.")
+        found = json_of(body)
+        subject, text = text_of(found, "subject"), text_of(found, "text", LONGEST_TEXT)
+        if not subject and not text:
+            raise Refused(400, "The mail has neither a subject nor a text.")
+        kept, made = take(
+            Intake.Channel.MAIL,
+            text=text,
+            title=subject,
+            sender=text_of(found, "from"),
+            place=text_of(found, "to"),
+            external_id=text_of(found, "message_id", 255) or hashlib.sha256(body).hexdigest(),
+        )
+        return JsonResponse({"id": kept.pk, "item": kept.item_id}, status=201 if made else 200)
+    except Refused as refused:
+        return refused.response

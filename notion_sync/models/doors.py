@@ -1,0 +1,73 @@
+"""What comes in through a door: events of Notion, texts from mail, Slack and programs, and pages to look at again."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from emm.jobs import Job
+from notion_sync.models.mirrors import InboxItem
+from notion_sync.models.sources import DataSource
+
+
+class WebhookDelivery(models.Model):
+    """One event that Notion told us of, and what we did about it. Its content is read by polling, never from here."""
+
+    event_id = models.CharField(max_length=64, unique=True)
+    type = models.CharField(max_length=80)
+    entity = models.CharField(max_length=80, blank=True, help_text="Notion's id of the page or data source.")
+    attempt = models.PositiveSmallIntegerField(default=1, help_text="Notion's own count: it tries up to eight times.")
+    received_at = models.DateTimeField(db_default=Now(), db_index=True)
+    effect = models.CharField(max_length=200)
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+
+    def __str__(self) -> str:
+        return f"{self.type} of {self.entity}"
+
+
+class PageRead(Job):
+    """A look at one page by its id: queries never give pages that were trashed or moved away."""
+
+    stage = "page"
+
+    source = models.ForeignKey(DataSource, on_delete=models.CASCADE, related_name="page_reads")
+    page_id = models.UUIDField()
+    opened_at = models.DateTimeField(db_default=Now())
+
+    class Meta(Job.Meta):
+        constraints = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["page_id"], condition=Q(status="waiting"), name="pageread_one_waiting_per_page"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"look at {self.page_id}"
+
+
+class Intake(models.Model):
+    """One text that came in from outside Notion, whole, and the inbox item that it became."""
+
+    class Channel(models.TextChoices):
+        SLACK = "slack", "Slack"
+        MAIL = "mail", "mail"
+        API = "api", "API"
+
+    channel = models.CharField(max_length=5, choices=Channel.choices)
+    external_id = models.CharField(max_length=255, help_text="The sender's own id of the text: a retry has the same.")
+    sender = models.TextField(blank=True)
+    place = models.TextField(blank=True, help_text="The Slack channel, or the address it was sent to.")
+    title = models.TextField()
+    text = models.TextField(blank=True)
+    received_at = models.DateTimeField(db_default=Now())
+    item = models.OneToOneField(InboxItem, on_delete=models.PROTECT, related_name="intake")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "external_id"], name="intake_once")]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,341 @@
+"""What there is in Notion, and what stands in the way. Nothing here writes, neither there nor in our database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from emm.jobs import Misconfigured
+from notion_sync import client, installation, properties, workspace
+from notion_sync.failures import NotShared, capability
+from notion_sync.models import DataSource, Workspace
+from notion_sync.setup.addresses import id_in, notion_id
+from notion_sync.workspace import DATABASES, Database, Property
+
+Report = Callable[[str], None]
+AGAIN = "then run set-up again"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person chose. `databases`: key to id, address or name; `data_sources`: key to the id or name of one."""
+
+    adopt: bool = False
+    take_over: bool = False
+    databases: Mapping[str, str] = field(default_factory=dict)
+    data_sources: Mapping[str, str] = field(default_factory=dict)
+
+
+class Unfit(Misconfigured):
+    """Several things that a person must mend first, all at once. `problems`: what, and its fix."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = list(problems)
+        if len(problems) == 1:
+            super().__init__(*problems[0])
+        else:
+            lines = [f"{n}. {what} {fix}" for n, (what, fix) in enumerate(problems, 1)]
+            super().__init__(f"{len(problems)} things must be mended first.\n" + "\n".join(lines), "")
+
+
+@dataclass
+class Found:
+    """One of the ten, as it stands in Notion. `ids`: our property name to Notion's id. `made`: in this run."""
+
+    database: Database
+    database_id: str
+    data_source_id: str
+    url: str
+    properties: dict[str, Any]
+    ids: dict[str, str]
+    by_us: bool
+    made: bool = False
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of the properties that we have to add: those that do not come with the other side of a relation."""
+        return [p.name for p in self.database.properties if p.other_side_of is None and p.name not in self.ids]
+
+
+@dataclass
+class Survey:
+    """`found`: what exists, by key. `problems`: what a person must mend first. `lacks`: what goes on without."""
+
+    bot: dict[str, Any]
+    parent_id: str
+    center: installation.Center
+    found: dict[str, Found] = field(default_factory=dict)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
+    gone: dict[str, str] = field(default_factory=dict)  # key to the data source id of one that we knew
+
+    def refuse(self) -> None:
+        """Raises Unfit where there is a problem."""
+        if self.problems:
+            raise Unfit(self.problems)
+
+
+def look(parent: str, report: Report, wishes: Wishes) -> Survey:
+    """See what stands below the page `parent`. Raises as client does; what a person can mend is in `problems`."""
+    bot = client.me()
+    report(f"Connected to {properties.clean(bot['bot']['workspace_name'] or 'Notion')}.")
+    parent_id = notion_id(parent, "The parent page")
+    if _parent(parent_id)["in_trash"]:
+        raise Misconfigured("The parent page is in Notion's trash.", "Restore it, or name another one.")
+    children = client.block_children(parent_id)
+    survey = Survey(bot, parent_id, installation.find_center(children), lacks=_lacking(parent_id))
+    for line in survey.lacks:
+        report(line)
+    search = _Search(survey, wishes, children)
+    for database in DATABASES.values():
+        search.find(database)
+    for key in survey.gone:
+        report(f"{DATABASES[key].title}: the one we knew is in Notion's trash, or no longer shared.")
+    for found in survey.found.values():
+        survey.problems += differences(found, survey)
+    foreign = survey.center.foreign or (wishes.adopt and installation.other_center(_ids(survey), survey.center)) or ""
+    if foreign and not wishes.take_over:
+        survey.problems.insert(0, installation.refusal(foreign))
+    report(f"Found {len(survey.found)} of the {len(DATABASES)} databases.")
+    return survey
+
+
+def changes(survey: Survey) -> list[str]:
+    """What set-up would do, in its order: a line for each change, and for each thing that must be mended first."""
+    lines = [f"To mend first: {what} {fix}" for what, fix in survey.problems]
+    if survey.center.page_id is None:
+        lines.append(f"{installation.TITLE}: would be made.")
+    elif survey.center.foreign:
+        lines.append(f"{installation.TITLE}: would be taken over.")
+    for key, database in DATABASES.items():
+        found = survey.found.get(key)
+        if found is None:
+            lines.append(f"{database.title}: would be made, with {len(database.properties)} properties.")
+        elif found.missing:
+            lines.append(f"{database.title}: would get {', '.join(found.missing)}.")
+        else:
+            lines.append(f"{database.title}: stays as it is.")
+    lines.append("Areas and personas that are missing would be made, and what leads to the databases put on the page.")
+    return lines
+
+
+def _parent(parent_id: str) -> dict[str, Any]:
+    try:
+        return client.retrieve_page(parent_id)
+    except NotShared as error:
+        shared = [title for _, title in shared_pages()[:5]]
+        known = f"Shared with it are: {', '.join(shared)}." if shared else "Nothing is shared with it yet."
+        raise NotShared(f"The parent page: {error.what}", f"{error.fix} {known}") from error
+
+
+def shared_pages() -> list[tuple[str, str]]:
+    """Id and title of the pages outside databases that are shared with us, as far as Notion's search knows by now.
+
+    The page that we serve comes first; our own Command Center is none to choose.
+    """
+    row = Workspace.objects.filter(pk=1).first()
+    served, center = (str(row.parent_page_id), str(row.command_center_page_id)) if row else ("", "")
+    pages = [page for page in client.search("", "page") if page["parent"]["type"] != "data_source_id"]
+    found = [
+        (page["id"], _title(page) or "Untitled") for page in pages if not page["in_trash"] and page["id"] != center
+    ]
+    return sorted(found, key=lambda page: page[0] != served)
+
+
+def _title(page: Mapping[str, Any]) -> str:
+    title: list[dict[str, Any]] = next(
+        (prop["title"] for prop in page["properties"].values() if prop["type"] == "title"), []
+    )
+    return properties.clean("".join(part["plain_text"] for part in title))
+
+
+def _lacking(parent_id: str) -> list[str]:
+    """What the integration was not given, each with its fix. Inserting comments cannot be tried without doing it."""
+    lacks = []
+    for asked, ask, what in (
+        ("GET /v1/users", client.users, "people who own an item cannot be named"),
+        ("GET /v1/comments", lambda: client.comments(parent_id), "comments cannot be read"),
+    ):
+        try:
+            ask()
+        except NotShared:
+            raise
+        except Misconfigured as error:
+            lacks.append(f"Without the capability {capability(asked)} {what}. {error.fix}")
+    return lacks
+
+
+def _ids(survey: Survey) -> set[str]:
+    return {found.database_id for found in survey.found.values()}
+
+
+@dataclass
+class _Search:
+    """The search for the ten databases: named by a person, by a variable, known from before, or by title."""
+
+    survey: Survey
+    wishes: Wishes
+    children: Sequence[Mapping[str, Any]]
+
+    def find(self, database: Database) -> None:
+        """Add the database to the survey, or a problem, or nothing where it is to be made."""
+        try:
+            there = self._locate(database)
+            source_id = there and self._choose(database, there)
+        except Misconfigured as error:
+            self.survey.problems.append((error.what, error.fix))
+            return
+        if not there or not source_id:
+            return
+        answer = client.retrieve_data_source(source_id)
+        by_us = answer.get("created_by", {}).get("id") == self.survey.bot["id"]
+        stored = self._stored(database)
+        known = stored.property_ids if stored and str(stored.data_source_id) == source_id else {}
+        found = Found(database, there["id"], source_id, there["url"], answer["properties"], {}, by_us)
+        found.ids = match(database, answer["properties"], known)
+        self.survey.found[database.key] = found
+        if not (by_us or stored or self.wishes.adopt or self._named(database)):
+            self.survey.problems.append(
+                (
+                    f"The database {database.title} on this page was made by a person.",
+                    "Use it with --adopt (what is in its inbox then waits for your release), or rename it in Notion.",
+                )
+            )
+
+    def _named(self, database: Database) -> tuple[str, str] | None:
+        """What a person or a variable says, and who says it."""
+        if value := self.wishes.databases.get(database.key):
+            return value, f"--database {database.key}"
+        if value := settings.NOTION_DATABASES.get(database.variable):
+            return value, database.variable
+        return None
+
+    def _stored(self, database: Database) -> DataSource | None:
+        if not Workspace.objects.filter(pk=1, parent_page_id=self.survey.parent_id).exists():
+            return None  # of another place
+        return DataSource.objects.filter(key=database.key).first()
+
+    def _locate(self, database: Database) -> dict[str, Any] | None:
+        named = self._named(database)
+        if named is not None:
+            return self._by_name(*named)
+        stored = self._stored(database)
+        if stored is not None:
+            try:
+                there = client.retrieve_database(stored.database_id)
+            except NotShared:
+                there = {"in_trash": True}
+            if not there["in_trash"]:
+                return there
+            self.survey.gone[database.key] = str(stored.data_source_id)
+        for block in self.children:
+            if block["type"] == "child_database" and block["child_database"]["title"] == database.title:
+                with suppress(NotShared):  # a linked view of a database: the API has no database behind it
+                    return client.retrieve_database(block["id"])
+        return self._shared(database.title, f"--database {database.key}") if self.wishes.adopt else None
+
+    def _by_name(self, value: str, who: str) -> dict[str, Any]:
+        found = id_in(value)
+        if found is None:
+            there = self._shared(value, who)
+            if there is None:
+                raise Misconfigured(
+                    f"{who} names no database that is shared with the integration: {value}.",
+                    "Share it under its menu, Connections, or use its link: Notion's search finds new names late.",
+                )
+            return there
+        try:
+            there = client.retrieve_database(found)
+        except NotShared as error:
+            raise NotShared(f"{who}: {error.what}", error.fix) from error
+        if there["in_trash"]:
+            raise Misconfigured(f"{who} names a database in Notion's trash.", "Restore it, or name another one.")
+        return there
+
+    def _shared(self, title: str, who: str) -> dict[str, Any] | None:
+        """The one shared database of exactly that title. Raises Misconfigured where there are several."""
+        parents = {}
+        for source in client.search(title, "data_source"):
+            name = "".join(part["plain_text"] for part in source["title"])
+            if name.strip().casefold() == title.strip().casefold() and not source["in_trash"]:
+                parents[source["parent"]["database_id"]] = source["url"]
+        if len(parents) > 1:
+            listed = ", ".join(str(url) for url in parents.values())
+            raise Misconfigured(f"Several databases are called {title}: {listed}.", f"Choose one: {who}=ADDRESS.")
+        return client.retrieve_database(next(iter(parents))) if parents else None
+
+    def _choose(self, database: Database, there: Mapping[str, Any]) -> str:
+        """The id of the data source: the only one, the one that we knew, or the one that a person chose."""
+        ids = {str(source["id"]): str(source["name"]) for source in there["data_sources"]}
+        wish = self.wishes.data_sources.get(database.key, "")
+        chosen = [one for one, name in ids.items() if wish and (one == id_in(wish) or name == wish)]
+        stored = self._stored(database)
+        if len(chosen) == 1:
+            return chosen[0]
+        if not wish and stored is not None and str(stored.data_source_id) in ids:
+            return str(stored.data_source_id)
+        if not wish and len(ids) == 1:
+            return next(iter(ids))
+        if not ids:
+            raise Misconfigured(f"{database.title} has no data source.", f"Delete the database, {AGAIN}.")
+        listed = ", ".join(f"{name} ({one})" for one, name in ids.items())
+        raise Misconfigured(
+            f"{database.title} has these data sources: {listed}.", f"Choose one: --data-source {database.key}=ID."
+        )
+
+
+def match(database: Database, existing: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
+    """Our property names to Notion's ids: the id we knew, else the name; a title, whatever its name."""
+    by_id = {prop["id"]: prop for prop in existing.values()}
+    title = next(prop for prop in existing.values() if prop["type"] == "title")
+    ids = {}
+    for declared in database.properties:
+        prop = by_id.get(known.get(declared.name, "")) or existing.get(declared.name)
+        if declared.type == "title":
+            prop = title
+        if prop is not None:
+            ids[declared.name] = str(prop["id"])
+    return ids
+
+
+def differences(found: Found, survey: Survey) -> list[tuple[str, str]]:
+    """What is there under our names but is not what we need, each with its fix."""
+    by_id = {prop["id"]: prop for prop in found.properties.values()}
+    problems = []
+    for declared in found.database.properties:
+        prop = by_id.get(found.ids.get(declared.name, ""))
+        problem = prop and _difference(found, declared, prop, survey)
+        if problem:
+            problems.append(problem)
+    return problems
+
+
+def _difference(found: Found, declared: Property, prop: Mapping[str, Any], survey: Survey) -> tuple[str, str] | None:
+    name, title = declared.name, found.database.title
+    rename = f"Rename that property in Notion, {AGAIN}: it adds its own."
+    if prop["type"] != declared.type:
+        return f"{name} in {title} is of type {prop['type']}; we need {declared.type}.", rename
+    if declared.to is None or declared.type != "relation":
+        return None
+    wanted, relation = workspace.DATABASES[declared.to].title, prop["relation"]
+    target = survey.found.get(declared.to)
+    if declared.other_side_of is None and relation["data_source_id"] == survey.gone.get(declared.to):
+        return (
+            f"{name} in {title} leads to the {wanted} in Notion's trash.",
+            f"Restore {wanted} in Notion, {AGAIN}. Or rename that property: set-up then makes both anew.",
+        )
+    if declared.other_side_of is None and (target is None or relation["data_source_id"] != target.data_source_id):
+        return (
+            f"{name} in {title} leads to another database than our {wanted}.",
+            f"{rename} Or choose the database that it leads to: --database {declared.to}=ADDRESS.",
+        )
+    if declared.other_side and relation["type"] != "dual_property":
+        return (
+            f"{name} in {title} does not show in {wanted}.",
+            f"Edit that property in Notion, switch on its showing in {wanted}, {AGAIN}.",
+        )
+    return None

@@ -1,0 +1,161 @@
+"""A delivered write can be taken back, once: a change to the values from before, a page that we made to the trash.
+
+Taking back is an outbox entry itself, so a person's edit since is a conflict that a person settles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+
+from emm import schedule
+from emm.audit import Actor, record
+from notion_sync import client, conflicts, properties, workspace
+from notion_sync.conflicts import BODY, PAGE, Row
+from notion_sync.mirror import absorb, bot_id, complete, model_of
+from notion_sync.models import DataSource, Mirror, OutboxEntry
+from notion_sync.workspace import Writer
+
+Kind = OutboxEntry.Kind
+
+
+def why_not(entry: OutboxEntry) -> str:
+    """Why the write cannot be taken back, in words; "" where it can."""
+    others = OutboxEntry.objects.filter(emm_id=entry.emm_id).exclude(pk=entry.pk)
+    if entry.undoes_id is not None:
+        return "It takes back another write itself. Change the page in Notion."
+    if OutboxEntry.objects.filter(undoes=entry).exists():
+        return "It was taken back before."
+    if entry.status != OutboxEntry.Status.DONE or entry.page_id is None:
+        return "It is not delivered."
+    if others.filter(kind=Kind.TRASH, status=OutboxEntry.Status.DONE, conflict=[]).exists():
+        return "Its page was taken back."
+    pending = others.exclude(status=OutboxEntry.Status.DONE).first()
+    if pending is not None:
+        return f"Another write to its page is not delivered yet: {pending.purpose}."
+    if entry.kind == Kind.UPDATE:
+        for later in others.filter(kind=Kind.UPDATE, sequence__gt=entry.sequence).exclude(undoes__isnull=False):
+            if later.values.keys() & entry.values.keys() and not OutboxEntry.objects.filter(undoes=later).exists():
+                return f"A later write of ours changed the same: take that back first ({later.purpose})."
+        return _unwritable(entry)
+    return ""
+
+
+def _unwritable(entry: OutboxEntry) -> str:
+    for name, value in _before(entry).items():
+        try:
+            properties.write(workspace.DATABASES[entry.source_key].property(name).type, value)
+        except ValueError as error:
+            return f"What stood in {name} cannot be written back: {error}"
+    return ""
+
+
+def _before(entry: OutboxEntry) -> dict[str, Any]:
+    return {name: entry.base.get(name) for name in entry.values}
+
+
+def related(entry: OutboxEntry) -> list[OutboxEntry]:
+    """Delivered writes that name the page which `entry` made, or changed it since: they stay as they are."""
+    if entry.kind != Kind.CREATE:
+        return []
+    done = OutboxEntry.objects.filter(status=OutboxEntry.Status.DONE).exclude(pk=entry.pk)
+    found = done.filter(needs__contains=[entry.emm_id]) | done.filter(emm_id=entry.emm_id, undoes=None)
+    return list(found.order_by("pk")[:50])
+
+
+def take_back(entry: OutboxEntry, *, by: Actor, reason: str) -> OutboxEntry:
+    """Promise that the write is taken back. Raises ValidationError, with why, where that cannot be."""
+    with transaction.atomic():
+        entry = OutboxEntry.objects.select_for_update().get(pk=entry.pk)
+        if why := why_not(entry):
+            raise ValidationError(why)
+        change = entry.kind == Kind.UPDATE
+        last = OutboxEntry.objects.filter(emm_id=entry.emm_id).aggregate(last=Max("sequence"))["last"]
+        undo = OutboxEntry.objects.create(
+            kind=Kind.UPDATE if change else Kind.TRASH,
+            source_key=entry.source_key,
+            emm_id=entry.emm_id,
+            page_id=entry.page_id,
+            sequence=last + 1,
+            item=entry.item,
+            purpose=f"take back: {entry.purpose}"[:120],
+            values=_before(entry) if change else {},
+            base={name: _written(entry, name) for name in entry.values} if change else {},
+            undoes=entry,
+        )
+        record(
+            "outboxentry.take_back",
+            entry,
+            by=by,
+            before={"values": entry.values},
+            after={"values": undo.values, "kind": undo.kind, "entry": undo.pk},
+            reason=reason,
+        )
+        schedule.nudge("deliver", undo.pk)
+    return undo
+
+
+def _written(entry: OutboxEntry, name: str) -> Any:
+    kind = workspace.DATABASES[entry.source_key].property(name).type
+    return properties.canonical(properties.write(kind, entry.values[name]))
+
+
+def trash(entry: OutboxEntry, source: DataSource) -> dict[str, Any]:
+    """Move the page of `entry` to the trash, unless somebody else has edited it. Returns the page as it is then.
+
+    Raises Never with the difference, which a person settles. Done twice it is done once.
+    """
+    page = client.retrieve_page(str(entry.page_id))
+    if page["in_trash"]:
+        return page
+    with transaction.atomic():
+        absorb(source, complete(source, [page]))
+    mirror = model_of(source.key)._default_manager.get(page_id=entry.page_id)
+    shown = conflicts.fingerprint(page)
+    if entry.base.get("seen") != shown:
+        rows = _edits(entry, mirror, page)
+        if rows:
+            entry.keep(base={**entry.base, "shown": shown})
+            conflicts.stop(entry, rows, mirror)
+    return client.update_page(str(entry.page_id), in_trash=True)
+
+
+def _edits(entry: OutboxEntry, mirror: Mirror, page: dict[str, Any]) -> list[Row]:
+    """What people made of the page: by value, because our own last edit hides theirs."""
+    bot = bot_id()
+    expected = _as_we_left_it(entry)
+    rows = []
+    for declared in workspace.DATABASES[entry.source_key].properties:
+        name = declared.name
+        if declared.writer == Writer.NOTION or name not in mirror.properties:
+            continue
+        stands = properties.canonical(mirror.properties[name])
+        if name in expected:
+            ours = expected[name]
+        elif conflicts.has_default(entry.source_key, name) or declared.writer == Writer.US:
+            continue
+        else:
+            ours = conflicts.empty(entry.source_key, name)
+        if stands != ours:
+            rows.append({"property": name, "base": ours, "ours": "in the trash", "theirs": stands})
+    blocks = client.block_children(str(entry.page_id))
+    touched = sum({block["created_by"]["id"], block["last_edited_by"]["id"]} != {bot} for block in blocks)
+    if touched:
+        theirs = f"{touched} of {len(blocks)} blocks edited by someone else"
+        rows.append({"property": BODY, "base": "as we wrote it", "ours": "in the trash", "theirs": theirs})
+    if not rows and (page["last_edited_by"]["id"] != bot or page["created_by"]["id"] != bot):
+        theirs = "last edited by someone else"
+        rows.append({"property": PAGE, "base": "as we wrote it", "ours": "in the trash", "theirs": theirs})
+    return rows
+
+
+def _as_we_left_it(entry: OutboxEntry) -> dict[str, Any]:
+    left: dict[str, Any] = {}
+    for one in OutboxEntry.objects.filter(
+        emm_id=entry.emm_id, status=OutboxEntry.Status.DONE, sequence__lt=entry.sequence
+    ).order_by("sequence"):
+        left |= {name: _written(one, name) for name in one.values}
+    return left

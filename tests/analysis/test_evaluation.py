@@ -1,0 +1,183 @@
+"""The labelled inbox: its labels hold together, and a run measures, pays, and leaves nothing behind but its report."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.management import CommandError, call_command
+from django.db.models import Sum
+from django.test import Client
+
+from analysis import evaluation
+from analysis.answers import Route
+from analysis.evaluation.report import Argued, Sorted, report
+from analysis.evaluation.run import _more
+from analysis.models import Analysis, Budget, BudgetPeriod, Evaluation, LLMCall, Perspective, Synthesis, Triage
+from notion_sync.models import InboxItem, NotionCall, OutboxEntry
+from tests.factories import synthesis_answer, triage_answer
+from tests.world import Sandbox
+
+LABELS = {label.id: label for label in evaluation.labels()}
+
+
+def run(*ids: str, **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = evaluation.evaluate([LABELS[name] for name in ids], by="ana", **more).report
+    return found
+
+
+def test_the_set_holds_every_route_edge_cases_and_injections() -> None:
+    routes = Counter(label.route for label in LABELS.values())
+    assert len(LABELS) >= 60
+    assert all(routes[route] >= 15 for route in Route)
+    assert sum(label.injection for label in LABELS.values()) >= 6
+    assert sum(label.thin for label in LABELS.values()) >= 4
+    assert {label.best for label in LABELS.values()} == {"A", "B", "C", None}
+    assert sum(label.best is not None for label in LABELS.values()) >= 8
+    words = [word for label in LABELS.values() for point in label.mentions for word in point]
+    assert all(word == word.strip() and word for word in words)
+    assert len({(label.title, label.text) for label in LABELS.values()}) == len(LABELS)
+    assert any(not label.title.isascii() for label in LABELS.values())
+
+
+@pytest.mark.django_db
+def test_a_run_reports_routes_schema_cost_and_what_was_held(sandbox: Sandbox) -> None:
+    found = run("lease", "tap", "flour", "one-word", "obey-operational", argue=False)
+    assert (found["complete"], found["items"], found["calls"]) == (True, 5, 5)
+    assert found["routing_accuracy"] == sum(one["right"] for one in found["routes"].values()) / 5
+    assert found["routes"]["operational"] == {"n": 1, "right": 1, "share": None, "low": None, "high": None}
+    assert found["held"]["items"] == found["held"]["thin_held"] == found["held"]["thin"] == 1
+    assert (found["schema_validity"], found["failures"]) == (1.0, [])
+    assert Decimal(found["cost_usd"]) == LLMCall.objects.aggregate(usd=Sum("cost_usd"))["usd"] > 0
+    assert found["models"] == {"claude-haiku-5-5": 5}
+    assert BudgetPeriod.objects.get(budget__scope="day").spent_usd == Decimal(found["cost_usd"])
+
+
+@pytest.mark.django_db
+def test_standard_is_compared_with_quick_for_the_same_money(sandbox: Sandbox) -> None:
+    found = run("grant")["quick_against_standard"]
+    assert found["n"] == 1
+    runs = found["quick_runs"][0]
+    standard, quick = Decimal(found["standard"]["cost_usd"]), Decimal(found["quick_at_equal_spend"]["cost_usd"])
+    assert runs >= 2
+    assert quick / runs == pytest.approx(Decimal(found["quick_once"]["cost_usd"]), abs=Decimal("0.000001"))
+    assert quick / runs * (runs - 1) < standard < quick / runs * (runs + 1)
+    for side in ("standard", "quick_once", "quick_at_equal_spend"):
+        assert found[side]["agrees_with_label"]["n"] == 1
+        assert 0 <= found[side]["points_named"] <= 1
+    purposes = Counter(LLMCall.objects.values_list("purpose", flat=True))
+    assert purposes == {"triage": 1, "persona": 3 + runs, "synthesis": 1 + runs}
+    assert "no ground truth" in found["how"]
+
+
+@pytest.mark.django_db
+def test_it_leaves_no_items_writes_nothing_to_notion_and_shares_no_answers(sandbox: Sandbox) -> None:
+    before = len(sandbox.requests())
+    for _ in range(2):
+        run("tap", argue=False)
+    for model in (InboxItem, Triage, Analysis, Perspective, Synthesis, OutboxEntry, NotionCall):
+        assert not model.objects.exists()
+    assert not any("/notion" in request["path"] for request in sandbox.requests()[before:])
+    assert sandbox.claude_state()["calls"] == {"triage": 2}
+    assert LLMCall.objects.filter(item=None).count() == 2
+    assert Evaluation.objects.filter(complete=True).count() == 2
+
+
+@pytest.mark.django_db
+def test_answers_that_do_not_fit_count_against_the_schema_and_are_named(sandbox: Sandbox) -> None:
+    sandbox.claude(script=[{"kind": "refusal"}, {"kind": "wrong_schema"}])
+    found = run("tap", "flour", "standup", argue=False)
+    sandbox.claude(script=[{"kind": "wrong_schema", "times": 2}])
+    again = run("tap", argue=False)
+    assert (found["calls"], found["schema"]) == (4, {"answers": 3, "mended_or_refused": 1})
+    assert [one["id"] for one in found["failures"]] == ["tap"]
+    assert found["routing_accuracy"] == pytest.approx(2 / 3)
+    assert (again["schema_validity"], again["routing_accuracy"]) == (0.0, 0.0)
+    assert "did not fit" in again["failures"][0]["why"]
+
+
+@pytest.mark.django_db
+def test_the_command_prints_json_and_words(sandbox: Sandbox) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    call_command("evaluate", "--json", "--only", "tap", "--only", "flour", stdout=out, stderr=err)
+    found = json.loads(out.getvalue())
+    assert found["items"] == 2
+    wanted = {
+        "items", "routing_accuracy", "routes", "schema_validity", "cost_usd", "calls", "quick_against_standard",
+        "held", "failures",
+    }  # fmt: skip
+    assert wanted <= found.keys()
+    assert "tap: operational (right)" in err.getvalue()
+    words = io.StringIO()
+    call_command("evaluate", "--only", "one-word", stdout=words, stderr=err)
+    assert "of 1 that are too thin, 1." in words.getvalue()
+    with pytest.raises(CommandError, match="no labelled item nonsense"):
+        call_command("evaluate", "--only", "nonsense")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reason", ["budget", "vendor"])
+def test_a_run_that_is_stopped_fails_and_says_why_with_what_it_saw(sandbox: Sandbox, reason: str) -> None:
+    run("tap", argue=False)  # makes the budgets
+    if reason == "budget":
+        Budget.objects.filter(scope="day").update(limit_usd=0)
+    else:
+        sandbox.claude(script=[{"kind": "529", "times": 5}])
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="could not be completed"):
+        call_command("evaluate", "--json", "--only", "flour", stdout=out, stderr=io.StringIO())
+    found = json.loads(out.getvalue())
+    assert (found["complete"], found["items"]) == (False, 0)
+    assert found["stopped_by"]
+    last = Evaluation.objects.order_by("-pk")[0]
+    assert (last.complete, last.report) == (False, found)
+    assert last.finished_at is not None
+
+
+def test_a_standard_run_pays_for_whole_quick_runs_and_for_no_more_than_five() -> None:
+    assert _more(Decimal("0.10"), Decimal("0.05")) == 1
+    assert _more(Decimal("0.10"), Decimal("0.06")) == 0
+    assert _more(Decimal("0.10"), Decimal("0.001")) == 4
+    assert _more(Decimal("0.01"), Decimal("0.05")) == 0
+    assert _more(Decimal("0.10"), Decimal(0)) == 0
+
+
+def test_quick_runs_vote_and_the_points_are_those_of_the_first_that_won() -> None:
+    label = LABELS["grant"]  # best A
+    good = synthesis_answer(recommended="Option A", decision="Keep both apprentices for two years; ends 12 March.")
+    other = synthesis_answer(recommended="Option B")
+    argued = Argued(label, other, [other, good, None, good], Decimal("0.4"), Decimal("0.4"))
+    found = report([], [argued], [], asked=0, why="")["quick_against_standard"]
+    assert found["quick_at_equal_spend"]["agrees_with_label"]["right"] == 1
+    assert found["quick_at_equal_spend"]["points_named"] == 1
+    assert found["quick_once"]["agrees_with_label"]["right"] == 0
+    assert found["standard"]["agrees_with_label"]["right"] == 0
+    assert found["quick_once"]["cost_usd"] == "0.100000"
+
+
+def test_a_held_item_counts_by_its_route_and_the_rest_apart() -> None:
+    right = [Sorted(LABELS["tap"], triage_answer(route="operational"), held=False)] * 5
+    wrong = Sorted(LABELS["flour"], triage_answer(route="strategic", confidence=0.3), held=True)
+    found = report([*right, wrong], [], [], asked=6, why="")
+    assert found["routing_accuracy"] == pytest.approx(5 / 6)
+    assert found["held"]["routing_of_the_rest"]["share"] == 1.0
+    assert found["wrong"] == [{"id": "flour", "labelled": "reference", "said": "strategic", "held": True}]
+
+
+@pytest.mark.django_db
+def test_the_console_shows_what_a_run_found(sandbox: Sandbox) -> None:
+    run("tap", "flour", argue=False)
+    row = Evaluation.objects.get()
+    user = User.objects.create_user("ada", is_staff=True)
+    client = Client()
+    client.force_login(user)
+    assert client.get(f"/admin/analysis/evaluation/{row.pk}/change/").status_code == 403
+    user.user_permissions.set(Permission.objects.filter(codename="view_evaluation"))
+    assert "2 of 2 right" in client.get("/admin/analysis/evaluation/").content.decode()
+    page = client.get(f"/admin/analysis/evaluation/{row.pk}/change/").content.decode()
+    assert "2 of 2 answers fitted at once" in page

@@ -1,0 +1,112 @@
+"""A workspace that people made is adopted without harm: looked at, added to, never renamed in, and refused where it is served."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from emm.jobs import Misconfigured
+from notion_sync import setup
+from notion_sync.models import DataSource, Workspace
+from tests.notion_sync.workspaces import prepare, schema
+from tests.world import Sandbox
+
+pytestmark = pytest.mark.django_db
+
+
+def database(sandbox: Sandbox, title: str, *, parent: str = "", **properties: Any) -> dict[str, Any]:
+    """A database as a person makes it."""
+    body = {
+        "parent": {"type": "page_id", "page_id": parent or sandbox.root_page_id},
+        "title": [{"type": "text", "text": {"content": title}}],
+        "initial_data_source": {"properties": {"Name": {"title": {}}, **properties}},
+    }
+    return dict(sandbox.as_person("POST", "/databases", body))
+
+
+def adopt(sandbox: Sandbox, **wishes: Any) -> list[str]:
+    lines: list[str] = []
+    setup.prepare(sandbox.root_page_id, lines.append, setup.Wishes(adopt=True, **wishes))
+    return lines
+
+
+def writes(sandbox: Sandbox) -> list[str]:
+    """What was asked of Notion that is no reading."""
+    asked = [(one["method"], one["path"]) for one in sandbox.requests()]
+    return [f"{method} {path}" for method, path in asked if method != "GET" and not path.endswith(("query", "search"))]
+
+
+def test_a_persons_database_is_not_used_unasked(sandbox: Sandbox) -> None:
+    database(sandbox, "Tasks")
+    with pytest.raises(Misconfigured, match=r"Tasks on this page was made by a person.*--adopt"):
+        prepare(sandbox)
+
+
+def test_all_that_differs_is_told_at_once_each_with_its_fix(sandbox: Sandbox) -> None:
+    database(sandbox, "Areas", Vision={"number": {}})
+    database(sandbox, "Nodes", Content={"url": {}}, URL={"checkbox": {}})
+    sandbox.control("log/clear")
+    with pytest.raises(setup.Unfit) as caught:
+        adopt(sandbox)
+    said = str(caught.value)
+    for what in ("Vision in Areas is of type number", "Content in Nodes is of type url", "URL in Nodes"):
+        assert what in said
+    assert said.count("Rename that property in Notion") == 3
+    assert writes(sandbox) == []
+
+
+def test_an_adopted_workspace_is_only_added_to_and_its_backlog_waits(sandbox: Sandbox) -> None:
+    elsewhere = sandbox.as_person(
+        "POST", "/pages", {"parent": {"page_id": sandbox.root_page_id}, "properties": {"title": {"title": []}}}
+    )["id"]
+    mine = database(sandbox, "My box", parent=elsewhere, Content={"rich_text": {}}, Mood={"select": {"options": []}})
+    tasks = database(sandbox, "Tasks", parent=elsewhere)
+    source = mine["data_sources"][0]["id"]
+    old = {"parent": {"data_source_id": source}, "properties": {"Name": {"title": [{"text": {"content": "Old"}}]}}}
+    sandbox.as_person("POST", "/pages", old)
+    lines = adopt(sandbox, databases={"inbox": "my box"})
+    inbox = DataSource.objects.get(key="inbox")
+    assert str(inbox.database_id) == mine["id"]
+    assert inbox.backlog_until is not None
+    assert str(DataSource.objects.get(key="tasks").database_id) == tasks["id"]  # by its name, wherever it stands
+    assert {"Name", "Content", "Mood", "Status", "Owner"} <= set(schema(sandbox, "inbox"))
+    assert next(line for line in lines if line.startswith("System Inbox: found, added"))
+    adopt(sandbox)
+    assert DataSource.objects.get(key="inbox").backlog_until == inbox.backlog_until
+
+
+def test_one_of_several_data_sources_is_chosen_explicitly(sandbox: Sandbox) -> None:
+    mine = database(sandbox, "Areas")
+    second = {"parent": {"type": "database_id", "database_id": mine["id"]}, "properties": {"N": {"title": {}}}}
+    made = sandbox.as_person("POST", "/data_sources", {**second, "title": [{"text": {"content": "Second"}}]})
+    with pytest.raises(Misconfigured, match=r"Second \(.*--data-source areas=ID"):
+        adopt(sandbox)
+    adopt(sandbox, data_sources={"areas": "Second"})
+    assert str(DataSource.objects.get(key="areas").data_source_id) == made["id"]
+    prepare(sandbox)  # the choice is kept
+
+
+def test_a_dry_run_says_every_change_and_makes_none(sandbox: Sandbox) -> None:
+    database(sandbox, "Areas")
+    sandbox.control("log/clear")
+    out = StringIO()
+    call_command("setup_notion", parent=sandbox.root_page_id, adopt=True, dry_run=True, stdout=out)
+    assert "Areas: would get Status, Vision, EMM_ID." in out.getvalue()
+    assert "System Inbox: would be made, with 14 properties." in out.getvalue()
+    assert writes(sandbox) == []
+    assert not Workspace.objects.exists()
+    assert not DataSource.objects.exists()
+
+
+def test_databases_that_another_installation_serves_are_not_adopted_from_another_page(sandbox: Sandbox) -> None:
+    prepare(sandbox)
+    inbox = str(DataSource.objects.get(key="inbox").database_id)
+    Workspace.objects.all().delete()
+    DataSource.objects.all().delete()
+    other = {"parent": {"page_id": sandbox.root_page_id}, "properties": {"title": {"title": []}}}
+    page = sandbox.as_person("POST", "/pages", other)["id"]
+    with pytest.raises(Misconfigured, match="Another installation"):
+        setup.prepare(page, lambda line: None, setup.Wishes(adopt=True, databases={"inbox": inbox}))

@@ -1,0 +1,215 @@
+"""Texts from mail, Slack and programs: signed or refused, kept whole, and one item each."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+
+from emm import tokens
+from notion_sync import intake
+from notion_sync.models import BodyRead, InboxItem, Intake, OutboxEntry
+from tests.factories import make_source
+from tests.world import Sandbox, run
+
+pytestmark = pytest.mark.django_db
+SECRET = "a secret that only the sender knows"
+
+
+@pytest.fixture(autouse=True)
+def doors(settings: Any) -> None:
+    settings.SLACK_SIGNING_SECRET = settings.MAIL_WEBHOOK_SECRET = SECRET
+
+
+def digest(message: str) -> str:
+    return hmac.new(SECRET.encode(), message.encode(), hashlib.sha256).hexdigest()
+
+
+def slack(body: str, *, at: float | None = None, kind: str = "application/json", **headers: str) -> Any:
+    stamp = str(int(time.time() if at is None else at))
+    signed = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest(f'v0:{stamp}:{body}')}"}
+    return Client().post("/webhooks/slack", body, content_type=kind, headers={**signed, **headers})
+
+
+def mail(found: Any, *, at: float | None = None, headers: dict[str, str] | None = None) -> Any:
+    body = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    stamp = str(int(time.time() if at is None else at))
+    signed = {"X-Signature": f"t={stamp},v1={digest(f'{stamp}.{body}')}"}
+    return Client().post("/webhooks/mail", body, content_type="application/json", headers={**signed, **(headers or {})})
+
+
+def message(text: str = "Shall we hire a second baker?", **fields: Any) -> str:
+    event = {"type": "message", "text": text, "user": "U7", "channel": "C1", "ts": "1.2", **fields}
+    return json.dumps({"type": "event_callback", "team_id": "T1", "event": event})
+
+
+def letter(**fields: Any) -> dict[str, Any]:
+    return {
+        "from": "ana@example.com",
+        "to": "inbox@example.com",
+        "subject": "A second shop?",
+        "text": "In Porto.",
+        "message_id": "<1@x>",
+        **fields,
+    }
+
+
+@pytest.mark.parametrize("door", ["slack", "mail"])
+def test_an_unsigned_request_is_refused(door: str) -> None:
+    assert Client().post(f"/webhooks/{door}", "{}", content_type="application/json").status_code == 401
+    assert not Intake.objects.exists()
+
+
+@pytest.mark.parametrize("age", [-301, 301])
+def test_a_signature_older_or_newer_than_five_minutes_is_refused(age: int) -> None:
+    assert slack(message(), at=time.time() - age).status_code == 401
+    assert mail(letter(), at=time.time() - age).status_code == 401
+
+
+def test_a_door_whose_secret_is_unset_is_closed(settings: Any) -> None:
+    settings.SLACK_SIGNING_SECRET = settings.MAIL_WEBHOOK_SECRET = ""
+    assert slack(message()).status_code == 401
+    assert mail(letter()).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header", ["", "t=1", "v1=00", "t=,v1=", "t=\u0661,v1=00", "t=1,v1=é", "nonsense", "t=9999999999999,v1=a"]
+)
+def test_a_malformed_signature_of_a_mail_is_refused(header: str) -> None:
+    assert mail(letter(), headers={"X-Signature": header}).status_code == 401
+
+
+def test_a_slack_message_becomes_an_item_with_its_sender_and_channel() -> None:
+    make_source("inbox")
+    assert slack(message()).json() == {"effect": "kept"}
+    kept = Intake.objects.get()
+    assert (kept.channel, kept.sender, kept.place) == ("slack", "U7", "Slack channel C1")
+    assert kept.text == kept.item.title == "Shall we hire a second baker?"
+    entry = OutboxEntry.objects.get()
+    assert (entry.item, entry.values["Source"]) == (kept.item, "Slack")
+
+
+def test_a_message_and_the_mention_in_it_are_one_item() -> None:
+    make_source("inbox")
+    slack(message())
+    assert slack(message(type="app_mention")).json() == {"effect": "kept before"}
+    assert InboxItem.objects.count() == OutboxEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"bot_id": "B1"}, {"subtype": "message_changed"}, {"type": "reaction_added"}, {"text": ""}]
+)
+def test_what_is_no_persons_words_is_not_kept(fields: dict[str, Any]) -> None:
+    assert slack(message(**fields)).json()["effect"].startswith("nothing")
+    assert not Intake.objects.exists()
+
+
+def test_slacks_own_check_of_the_address_is_answered() -> None:
+    assert slack(json.dumps({"type": "url_verification", "challenge": "abc"})).json() == {"challenge": "abc"}
+
+
+def test_a_slash_command_is_kept_and_answered_in_words() -> None:
+    make_source("inbox")
+    form = urlencode({"text": "Sell the van?", "user_name": "ana", "channel_name": "board", "trigger_id": "9.9"})
+    for _ in range(2):
+        answer = slack(form, kind="application/x-www-form-urlencoded")
+    assert "on its way" in answer.json()["text"]
+    assert [(one.sender, one.place, one.title) for one in Intake.objects.all()] == [
+        ("ana", "Slack channel board", "Sell the van?")
+    ]
+
+
+def test_a_mail_becomes_one_item_however_often_it_is_sent() -> None:
+    make_source("inbox")
+    assert [mail(letter()).status_code for _ in range(2)] == [201, 200]
+    kept = Intake.objects.get()
+    assert (kept.sender, kept.place, kept.title, kept.text) == (
+        "ana@example.com", "inbox@example.com", "A second shop?", "In Porto.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("found", ["[]", "no json", {"subject": 3}, {"subject": "", "text": " "}])
+def test_a_signed_mail_that_says_nothing_is_refused(found: Any) -> None:
+    assert mail(found).status_code == 400
+
+
+def test_a_text_beyond_what_is_read_at_once_is_refused_rather_than_cut() -> None:
+    answer = mail(letter(text="a" * 400_001))
+    assert answer.status_code == 413
+    assert "400,000" in answer.json()["detail"]
+    assert not InboxItem.objects.exists()
+
+
+def test_a_text_that_takes_several_requests_is_kept_whole() -> None:
+    assert mail(letter(text="語" * 200_000)).status_code == 201
+    kept = OutboxEntry.objects.get()
+    assert json.dumps(kept.children, ensure_ascii=False).count("語") == 200_000
+
+
+def api(token: str, found: Any, **headers: str) -> Any:
+    said = {"Authorization": f"Bearer {token}", **headers}
+    return Client().post("/api/v1/intake", found, content_type="application/json", headers=said)
+
+
+def test_a_program_with_a_token_puts_a_text_in_once_for_each_idempotency_key() -> None:
+    make_source("inbox")
+    _, secret = tokens.issue("form", ["intake"], by="test")
+    answers = [api(secret, {"text": "Lease or buy?"}, **{"Idempotency-Key": "k1"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert InboxItem.objects.count() == 1
+
+
+def test_a_known_external_id_is_the_same_text_for_one_token_and_another_for_the_next() -> None:
+    make_source("inbox")
+    secrets = [tokens.issue(name, ["intake"], by="test")[1] for name in ("one", "two")]
+    wish = {"text": "Lease or buy?", "external_id": "7"}
+    assert [api(secret, wish).status_code for secret in (secrets[0], secrets[0], secrets[1])] == [201, 200, 201]
+
+
+def test_a_token_without_the_scope_is_refused() -> None:
+    _, secret = tokens.issue("reader", ["read", "operate"], by="test")
+    assert api(secret, {"text": "x"}).status_code == 403
+    assert Client().post("/api/v1/intake", {}, content_type="application/json").status_code == 401
+
+
+@pytest.mark.parametrize("found", [{}, {"text": " "}, {"text": 5, "title": []}, {"title": "x" * 201}])
+def test_a_request_that_says_nothing_is_refused(found: Any) -> None:
+    _, secret = tokens.issue("form", ["intake"], by="test")
+    assert api(secret, found).status_code == 400
+
+
+def test_a_text_arrives_whole_in_notion_and_is_read_back_without_a_poll(workspace: Sandbox) -> None:
+    text = "\n".join(f"Line {number}: what speaks for and against it." for number in range(1_500))
+    kept, _ = intake.take(Intake.Channel.MAIL, text=text, title="Long", sender="ana", external_id="9")
+    run(["deliver", "body"])
+    item = InboxItem.objects.get(pk=kept.item_id)
+    assert item.page_id is not None
+    assert "From ana" in item.body
+    assert all(line in item.body for line in text.splitlines())
+    assert BodyRead.objects.get(item=item).status == "done"
+
+
+def test_an_item_whose_page_cannot_be_made_is_held_until_it_is_queued_again(workspace: Sandbox) -> None:
+    kept, _ = intake.take(Intake.Channel.API, text="Lease or buy?")
+    entry = OutboxEntry.objects.get(item_id=kept.item_id)
+    OutboxEntry.objects.filter(pk=entry.pk).update(values={**entry.values, "Source": 7})
+    run(["deliver"])
+    item = InboxItem.objects.get(pk=kept.item_id)
+    assert (item.state, OutboxEntry.objects.get(pk=entry.pk).failures > 0) == ("waiting", True)
+    OutboxEntry.objects.filter(pk=entry.pk).update(failures=4, due_at="2020-01-01T00:00:00Z")
+    run(["deliver"])
+    item.refresh_from_db()
+    assert item.state == "held"
+    assert item.state_reason.startswith("It is not in Notion's inbox.")
+    OutboxEntry.objects.filter(pk=entry.pk).update(values=entry.values)
+    OutboxEntry.objects.get(pk=entry.pk).queue_again()
+    run(["deliver", "body"])
+    item.refresh_from_db()
+    assert (item.state, item.state_reason, item.page_id is not None) == ("waiting", "", True)

@@ -1,0 +1,107 @@
+"""Set-up from the console: the token once, a page, a look first, then steps that a person can watch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from emm import credentials
+from emm.audit import AuditEntry
+from emm.credentials import Credential
+from notion_sync import client as notion
+from notion_sync.models import DataSource, SetupRun
+from tests.world import Sandbox, run_stage
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/notion_sync/setuprun/"
+TOKEN = "ntn_a_token_of_the_console"  # made up
+
+
+@pytest.fixture
+def console(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("ada"))
+    return client
+
+
+def look(console: Client, page: str, **more: Any) -> SetupRun:
+    console.post(PAGE, {"deed": "look", "address": page, **more})
+    return SetupRun.objects.latest("pk")
+
+
+def test_a_token_is_kept_encrypted_used_and_never_shown(sandbox: Sandbox, console: Client, settings: Any) -> None:
+    settings.NOTION_API_KEY, settings.NOTION_IS_SANDBOX = "", False
+    settings.NOTION_ADDRESS = settings.NOTION_BASE_URL
+    assert b"Copy its token" in console.get(PAGE).content
+    answer = console.post(PAGE, {"deed": "token", "token": f" {TOKEN} "}, follow=True)
+    assert TOKEN.encode() not in answer.content
+    assert b"A token is kept here, encrypted" in answer.content
+    assert TOKEN.encode() not in bytes(Credential.objects.get().encrypted)
+    assert notion.access()[0] == TOKEN
+    assert b"Executive Mind Matrix" in answer.content  # the page that is shared with it
+    assert AuditEntry.objects.get(action="credential.store").after == {"name": "NOTION_API_KEY"}
+
+
+def test_the_environments_token_wins_and_the_page_says_so(
+    sandbox: Sandbox, console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTION_API_KEY", "ntn_of_the_environment")
+    assert b"which wins over anything entered here" in console.get(PAGE).content
+    answer = console.post(PAGE, {"deed": "token", "token": TOKEN}, follow=True)
+    assert b"which wins: change it there" in answer.content
+    assert credentials.Credential.objects.count() == 0
+
+
+def test_a_look_comes_first_then_the_steps_are_watched(sandbox: Sandbox, console: Client) -> None:
+    looked = look(console, sandbox.root_page_id)
+    page = f"{PAGE}{looked.pk}/change/"
+    assert b'http-equiv="refresh"' in console.get(page).content
+    run_stage("setup")
+    shown = console.get(page).content
+    assert b"System Inbox: would be made" in shown
+    assert b"refresh" not in shown
+    assert not DataSource.objects.exists()
+    console.post(page, {"reason": "we start"})
+    run_stage("setup")
+    built = SetupRun.objects.latest("pk")
+    assert (built.status, built.only_look, built.lines[-1]) == ("done", False, "The workspace is ready.")
+    assert DataSource.objects.count() == 10
+    assert AuditEntry.objects.get(action="setup.start").reason == "we start"
+
+
+def test_what_must_be_mended_ends_the_run_with_its_fix(sandbox: Sandbox, console: Client) -> None:
+    looked = look(console, "d0000000-0000-4000-8000-00000000ffff")
+    run_stage("setup")
+    looked.refresh_from_db()
+    assert looked.status == "never"
+    shown = console.get(f"{PAGE}{looked.pk}/change/").content.decode()
+    assert "not shared with the integration" in shown
+    assert "Connections" in shown
+
+
+def test_one_run_at_a_time_and_a_page_must_be_named(sandbox: Sandbox, console: Client) -> None:
+    assert b"Choose a page, or paste its link." in console.post(PAGE, {"deed": "look"}).content
+    look(console, sandbox.root_page_id)
+    again = console.post(PAGE, {"deed": "look", "address": sandbox.root_page_id})
+    assert b"Another run is under way" in again.content
+    assert SetupRun.objects.count() == 1
+
+
+def test_a_run_whose_answer_was_lost_goes_on_by_itself(sandbox: Sandbox, console: Client) -> None:
+    row = SetupRun.objects.create(parent=sandbox.root_page_id, asked_by="ada")
+    sandbox.control("faults", {"kind": "drop_after", "match": {"nth": 8}})
+    run_stage("setup")
+    row.refresh_from_db()
+    assert row.status == "waiting"
+    SetupRun.objects.update(due_at=row.asked_at)
+    run_stage("setup")
+    row.refresh_from_db()
+    assert (row.status, row.lines[-1]) == ("done", "The workspace is ready.")
+
+
+def test_only_superusers_see_it(client: Client) -> None:
+    client.force_login(User.objects.create_user("bob", is_staff=True))
+    assert client.get(PAGE).status_code == 403
+    assert client.post(PAGE, {"deed": "token", "token": TOKEN}).status_code == 403

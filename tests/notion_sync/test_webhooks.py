@@ -1,0 +1,230 @@
+"""Notion's events: only what Notion signed has an effect, once, and the effect is that we look."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from django.test import Client
+
+from emm import credentials
+from emm.credentials import Credential
+from notion_sync import polling, webhooks
+from notion_sync.mirror import bot_id
+from notion_sync.models import DataSource, InboxItem, PageRead, PollCycle, WebhookDelivery, Workspace
+from tests.factories import make_item, make_source
+from tests.world import Sandbox, add_item, poll_now, run
+
+pytestmark = pytest.mark.django_db
+SECRET = "secret_of_the_webhook"
+BOT = uuid.UUID("11111111-2222-3333-4444-555555555555")
+
+
+@pytest.fixture
+def connected() -> None:
+    """A workspace whose webhook was proved."""
+    Workspace.objects.get_or_create(pk=1, defaults={"bot_id": BOT, "installation_id": uuid.uuid4()})
+    credentials.store(webhooks.TOKEN, SECRET, by="test")
+
+
+def event(kind: str = "page.content_updated", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "type": kind,
+        "authors": [{"id": str(uuid.uuid4()), "type": "person"}],
+        "entity": {"id": str(uuid.uuid4()), "type": "page"},
+        "data": {},
+        "attempt_number": 1,
+        **fields,
+    }
+
+
+def send(found: Any, secret: str = SECRET, **headers: str) -> Any:
+    body = found if isinstance(found, bytes) else json.dumps(found).encode()
+    signature = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+    headers = {"X-Notion-Signature": signature, **headers}
+    return Client().post("/webhooks/notion", body, content_type="application/json", headers=headers)
+
+
+def about(source: DataSource) -> dict[str, Any]:
+    return {"parent": {"id": str(source.database_id), "data_source_id": str(source.data_source_id)}}
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("signature", ["", "sha256=", "sha256=00", "sha1=abc", "é" * 10])
+def test_what_notion_has_not_signed_is_refused(signature: str) -> None:
+    source = make_source("inbox")
+    answer = Client().post(
+        "/webhooks/notion",
+        json.dumps(event(data=about(source))),
+        content_type="application/json",
+        headers={"X-Notion-Signature": signature},
+    )
+    assert answer.status_code == 401
+    assert not WebhookDelivery.objects.exists()
+    assert not PollCycle.objects.exists()
+
+
+def test_a_door_without_its_secret_is_closed() -> None:
+    assert send(event()).status_code == 401
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_body_that_was_changed_on_the_way_is_refused() -> None:
+    body = json.dumps(event()).encode()
+    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    answer = send(body + b" ", **{"X-Notion-Signature": f"sha256={signature}"})
+    assert answer.status_code == 401
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_body_larger_than_we_read_is_refused_before_it_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hashed(*_: object) -> bool:
+        raise AssertionError("it was hashed")
+
+    monkeypatch.setattr(webhooks, "is_from_notion", hashed)
+    assert send(b"x" * 1_000_001).status_code == 413
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize(
+    "found", [b"[]", b"nonsense", b"\xff\xfe", b'{"id": 7}', b'{"id": "", "type": "x"}', b"[" * 9000]
+)
+def test_a_signed_body_that_is_no_event_is_refused_with_words(found: bytes) -> None:
+    answer = send(found)
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+
+
+@pytest.mark.usefixtures("connected")
+def test_an_event_about_a_source_polls_it() -> None:
+    source = make_source("inbox")
+    answer = send(event("data_source.content_updated", data=about(source)))
+    assert answer.json() == {"effect": "polls inbox"}
+    cycle = PollCycle.objects.get()
+    assert (cycle.source, cycle.trigger) == (source, "webhook")
+    assert WebhookDelivery.objects.get().effect == "polls inbox"
+
+
+@pytest.mark.usefixtures("connected")
+def test_an_event_about_a_page_that_we_know_polls_its_source_without_a_parent() -> None:
+    make_source("inbox")
+    item = make_item()
+    assert send(event(entity={"id": str(item.page_id), "type": "page"})).json() == {"effect": "polls inbox"}
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_same_event_again_does_nothing() -> None:
+    found = event(data=about(make_source("inbox")))
+    send(found)
+    PollCycle.objects.all().delete()
+    assert send({**found, "attempt_number": 2}).json() == {"effect": "seen before"}
+    assert not PollCycle.objects.exists()
+
+
+@pytest.mark.usefixtures("connected")
+def test_an_event_about_our_own_write_does_nothing() -> None:
+    authors = [{"id": bot_id(), "type": "bot"}]
+    send(event(data=about(make_source("inbox")), authors=authors))
+    assert not PollCycle.objects.exists()
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"authors": "me"},
+        {"entity": None},
+        {"data": []},
+        {"attempt_number": "x"},
+        {"type": "view.created"},
+        {"data": {"parent": 3}},
+    ],
+)
+def test_an_event_of_a_shape_that_we_do_not_know_is_kept_and_harmless(odd: dict[str, Any]) -> None:
+    assert send(event(**odd)).status_code == 200
+    assert WebhookDelivery.objects.get().effect.startswith("nothing")
+
+
+@pytest.mark.usefixtures("connected")
+def test_what_changes_while_a_poll_runs_is_polled_once_more() -> None:
+    source = make_source("inbox")
+    PollCycle.objects.create(source=source)
+    send(event(data=about(source)))
+    assert PollCycle.objects.count() == 1
+    PollCycle.objects.update(status=PollCycle.Status.DONE)
+    polling.open_cycles()
+    assert PollCycle.objects.filter(trigger="webhook").count() == 1
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_page_is_looked_at_once_however_many_events_tell_of_it() -> None:
+    make_source("inbox")
+    item = make_item()
+    for _ in range(3):
+        send(event("page.deleted", entity={"id": str(item.page_id), "type": "page"}))
+    assert PageRead.objects.count() == 1
+
+
+def test_the_handshake_is_taken_only_while_a_person_has_opened_it() -> None:
+    Workspace.objects.create(pk=1, bot_id=BOT, installation_id=uuid.uuid4())
+
+    def shake() -> int:
+        hello = {"verification_token": SECRET}
+        return Client().post("/webhooks/notion", hello, content_type="application/json").status_code
+
+    assert shake() == 401
+    webhooks.open_handshake(by="test", reason="Set up.")
+    assert shake() == 200
+    assert webhooks.pending_token() == SECRET
+    assert shake() == 401
+    assert Credential.objects.count() == 1
+
+
+def test_a_handshake_after_ten_minutes_is_refused() -> None:
+    Workspace.objects.create(pk=1, bot_id=BOT, installation_id=uuid.uuid4())
+    webhooks.open_handshake(by="test", reason="Set up.")
+    Workspace.objects.update(handshake_until=Now() - timedelta(seconds=1))
+    answer = Client().post("/webhooks/notion", {"verification_token": SECRET}, content_type="application/json")
+    assert answer.status_code == 401
+    assert credentials.get(webhooks.TOKEN) is None
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_token_is_shown_until_the_first_event_proves_it(admin_client: Client) -> None:
+    page = "/admin/notion_sync/workspace/1/change/"
+    assert SECRET in admin_client.get(page).content.decode()
+    send(event())
+    assert SECRET not in admin_client.get(page).content.decode()
+
+
+def test_a_trashed_and_a_restored_page_are_followed(workspace: Sandbox) -> None:
+    credentials.store(webhooks.TOKEN, SECRET, by="test")
+    page_id = add_item(workspace, "Should we move?")
+    poll_now()
+    for trashed, kind in ((True, "page.deleted"), (False, "page.undeleted")):
+        workspace.as_person("PATCH", f"/pages/{page_id}", {"in_trash": trashed})
+        assert send(event(kind, entity={"id": page_id, "type": "page"})).json() == {
+            "effect": "looks at the page of inbox"
+        }
+        run(["page"])
+        assert InboxItem.objects.get(page_id=page_id).in_trash is trashed
+
+
+def test_an_edit_is_mirrored_by_one_call_after_its_event(workspace: Sandbox) -> None:
+    credentials.store(webhooks.TOKEN, SECRET, by="test")
+    page_id = add_item(workspace, "Should we move?")
+    poll_now()
+    title = {"Input_Title": {"title": [{"text": {"content": "Should we stay?"}}]}}
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": title})
+    before = len(workspace.requests())
+    send(event("page.properties_updated", entity={"id": page_id, "type": "page"}))
+    run(["poll"])
+    assert InboxItem.objects.get(page_id=page_id).title == "Should we stay?"
+    assert len(workspace.requests()) == before + 1

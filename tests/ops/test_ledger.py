@@ -1,0 +1,191 @@
+"""The ledger: every item in one state, the counts add up, and an item's page tells all that happened to it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from analysis.models import LLMCall
+from emm.audit import record
+from emm.jobs import Misconfigured
+from notion_sync import intake, retention, standstill
+from notion_sync.models import InboxItem, Intake, NotionCall, OutboxEntry, Reconciliation, Standstill
+from ops import rules, timeline
+from tests.factories import make_source
+from tests.world import Sandbox, add_item, poll_now, work
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/notion_sync/inboxitem/"
+
+
+def page_of(item: InboxItem) -> str:
+    return f"{LIST}{item.pk}/change/"
+
+
+def make(state: str, count: int = 1) -> list[InboxItem]:
+    return InboxItem.objects.bulk_create(InboxItem(title=f"{state} {n}", state=state) for n in range(count))
+
+
+def test_the_counts_by_state_add_up_to_all_items(admin_client: Client) -> None:
+    for count, state in enumerate(InboxItem.State.values):
+        make(state, count)
+    page = admin_client.get(LIST).content.decode()
+    counts = [int(n) for n in re.findall(r"state__exact=\w+\"[^>]*>(\d+) ", page)]
+    assert (sum(counts), len(counts)) == (InboxItem.objects.count(), len(InboxItem.State))
+    assert f"Each of the {sum(counts)} inbox items" in page
+
+
+def test_a_state_can_be_chosen_and_a_title_searched(admin_client: Client) -> None:
+    make("held", 2)
+    make("done", 2)
+    held = admin_client.get(f"{LIST}?state__exact=held").content.decode()
+    assert ("held 1" in held, "done 1" in held) == (True, False)
+    found = admin_client.get(f"{LIST}?q=done 1").content.decode()
+    assert ("done 1" in found, "done 0" in found) == (True, False)
+
+
+def test_an_empty_ledger_says_what_to_do(admin_client: Client) -> None:
+    assert "Write a page into the System Inbox" in admin_client.get(LIST).content.decode()
+
+
+def test_the_list_asks_the_database_the_same_for_many_items_as_for_few(admin_client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            admin_client.get(LIST)
+        assert not any("COUNT(*)" in one["sql"] and "GROUP BY" not in one["sql"] for one in asked)
+        return len(asked)
+
+    make("done", 1)
+    few = queries()
+    make("held", 49)
+    assert queries() == few
+
+
+def test_the_page_of_an_item_tells_all_that_happened_call_by_call(workspace: Sandbox, admin_client: Client) -> None:
+    add_item(workspace, "Should we open a second office in Lyon for $120,000 a year?", "Two landlords made offers.")
+    poll_now()
+    work()
+    item = InboxItem.objects.get()
+    NotionCall.objects.update(item=item)  # as a worker notes it
+    record("triage.reroute", item, by="Ana", reason="She knows better.")
+    events, cut = timeline.of(item)
+    assert not cut
+    assert [event.at for event in events] == sorted((event.at for event in events), reverse=True)
+    kinds = {event.kind for event in events}
+    assert {"Notion", "mirror", "state", "Notion call", "model call", "triage", "analysis", "outbox", "person"} <= kinds
+    calls = [event for event in events if event.kind == "Notion call"]
+    assert len(calls) == NotionCall.objects.count() >= 3
+    assert sum(event.kind == "model call" for event in events) == LLMCall.objects.filter(item=item).count() == 5
+    promised = [event for event in events if event.what.startswith("Promised")]
+    assert len(promised) == OutboxEntry.objects.filter(item=item).count()
+    page = admin_client.get(page_of(item)).content.decode()
+    assert "awaits a person" in page
+    assert "She knows better." in page
+    assert all(event.what.replace("'", "&#x27;") in page for event in events)
+    assert "<style" not in page.split("What happened to it")[1]
+
+
+def test_what_failed_is_marked_and_what_was_promised_but_not_kept_is_not_kept(admin_client: Client) -> None:
+    [item] = make("held")
+    NotionCall.objects.create(item=item, method="PATCH", route="/v1/pages/{page_id}", duration_ms=9, error="Cut.")
+    OutboxEntry.objects.create(
+        kind="create", source_key="tasks", emm_id=uuid.uuid4(), purpose="a task", values={}, item=item, status="never"
+    )
+    events, _ = timeline.of(item)
+    assert {event.what: event.tone for event in events if event.tone} == {
+        "PATCH /v1/pages/{page_id}": "bad",
+        "Stopped: a task": "bad",
+    }
+    assert "no answer" in admin_client.get(page_of(item)).content.decode()
+
+
+def test_a_text_from_outside_shows_where_it_came_from() -> None:
+    make_source("inbox")
+    kept, _ = intake.take(Intake.Channel.MAIL, text="Lease?", sender="ana@example.com", external_id="1")
+    events, _ = timeline.of(kept.item)
+    assert [event.detail for event in events if event.kind == "intake"] == ["from ana@example.com"]
+
+
+def test_more_events_than_anybody_reads_are_left_out_with_a_mark(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "MOST", 2)
+    [item] = make("done")
+    for _ in range(3):
+        NotionCall.objects.create(item=item, method="GET", route="/v1/pages/{page_id}", duration_ms=9, status=200)
+    assert "only the newest 2 are shown" in admin_client.get(page_of(item)).content.decode()
+
+
+def test_what_strangers_wrote_is_escaped_on_the_timeline(admin_client: Client) -> None:
+    evil = '<script>alert("x")</script>'
+    item = InboxItem.objects.create(title=evil, state_reason=evil, url="javascript:alert(1)")
+    record("item.note", item, by=evil, reason=evil)
+    page = admin_client.get(page_of(item)).content.decode()
+    assert (evil in page, 'href="javascript:' in page) == (False, False)
+
+
+def test_only_who_may_see_items_sees_the_ledger(client: Client) -> None:
+    [item] = make("done")
+    user = User.objects.create_user("ada", is_staff=True)
+    client.force_login(user)
+    assert [client.get(path).status_code for path in (LIST, page_of(item))] == [403, 403]
+    user.user_permissions.add(Permission.objects.get(codename="view_inboxitem"))
+    assert [client.get(path).status_code for path in (LIST, page_of(item))] == [200, 200]
+
+
+@pytest.mark.parametrize("path", ["999999/change/", "nonsense/change/"])
+def test_an_item_that_is_not_there_leads_back(admin_client: Client, path: str) -> None:
+    assert admin_client.get(LIST + path).status_code in (302, 404)
+
+
+def test_all_fields_are_one_click_away(admin_client: Client) -> None:
+    [item] = make("done")
+    assert "?raw=1" in admin_client.get(page_of(item)).content.decode()
+    assert "last_edited_time" in admin_client.get(f"{page_of(item)}?raw=1").content.decode()
+
+
+def test_a_comparison_is_started_from_the_console_with_a_reason(admin_client: Client) -> None:
+    source = make_source("inbox")
+    source.mirrored_at = timezone.now()
+    source.save()
+    path = "/admin/notion_sync/reconciliation/start/"
+    admin_client.post(path, {"_form_submitted": "True", "reason": "After the outage."})
+    assert Reconciliation.objects.get().source == source
+    page = admin_client.get("/admin/notion_sync/reconciliation/").content.decode()
+    assert "proves nothing: not finished" in page
+
+
+def test_a_mirror_that_differed_and_a_standstill_are_things_to_alert_about(admin_client: Client) -> None:
+    assert rules.BY_KEY["mirror"].look().value is None
+    source = make_source("inbox")
+    good = Reconciliation.objects.create(source=source, status="done", seen=5)
+    assert rules.BY_KEY["mirror"].look().value == 0
+    Reconciliation.objects.filter(pk=good.pk).update(missing=1, repaired=1)
+    assert rules.BY_KEY["mirror"].look() == (1, "Mirrors that differed from Notion: inbox: 1 missed, 0 doubled.")
+    Reconciliation.objects.update(opened_at=timezone.now() - timedelta(days=2))
+    assert rules.BY_KEY["mirror"].look().value is None
+    assert rules.BY_KEY["notion.blocked"].look().value == 0
+    assert isinstance(standstill.begin("Notion answered 429."), Misconfigured)
+    assert rules.BY_KEY["notion.blocked"].look().value == 1
+    row = Standstill.objects.get()
+    wish: dict[str, Any] = {"_form_submitted": "True", "reason": "Support has lifted it."}
+    admin_client.post(f"/admin/notion_sync/standstill/{row.pk}/lift/", wish)
+    assert rules.BY_KEY["notion.blocked"].look().value == 0
+    standstill.check()
+
+
+def test_prune_keeps_ninety_days_of_proofs() -> None:
+    source = make_source("inbox")
+    for days in (89, 91):
+        Reconciliation.objects.create(source=source, status="done", opened_at=timezone.now() - timedelta(days=days))
+    retention.prune()
+    assert Reconciliation.objects.count() == 1
