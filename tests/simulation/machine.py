@@ -24,8 +24,8 @@ from tests.simulation.time import pass_minutes
 STAGES = (
     "page", "drift", "window", "body", "triage", "argue", "synthesise", "deliver", "advance", "settle", "execute",
 )  # fmt: skip
-FEW, FEW_ROUNDS = 12, 3  # of make test: seeds, and how long each lives
-LIVES, ROUNDS = 40, 6  # of make test-faults
+FEW, FEW_ROUNDS = 100, 3  # of make test: seeds, and how long each lives
+LIVES, ROUNDS = 160, 6  # of make test-faults
 FAULTS = ["drop_before", "drop_after", "409", "429", "500", "502", "503", "503_committed", "504", "529", "half"]
 REASONS = [
     "public_api_request_rate_limit", "public_api_space_request_rate_limit", "public_api_endpoint_rate_limit",

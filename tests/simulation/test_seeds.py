@@ -1,6 +1,6 @@
 """Random lives of an installation, each from a seed: whatever happens, the invariants hold in the end.
 
-A life takes seconds, so `make test` lives few and short ones and `make test-faults` more and longer ones. A seed that fails is
+`make test` lives short ones and `make test-faults` more and longer ones: a second each on two cores. A seed that fails is
 in the name of the test and in its message. `make test ARGS="tests/simulation --seed 17"` replays it, `make test-faults
 ARGS="tests/simulation --lives 1000"` goes on for as long as you like.
 """
