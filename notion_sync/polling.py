@@ -110,7 +110,7 @@ def _take_in(cycle: PollCycle, source: DataSource) -> None:
     with transaction.atomic():
         found = windows.aggregate(changed=Sum("changed"), requests=Sum("requests"))
         cycle.keep(
-            seen=len(page_ids(windows)),
+            seen=page_ids(windows).count(),
             changed=cycle.changed + found["changed"],
             requests=cycle.requests + found["requests"],
         )

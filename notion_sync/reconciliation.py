@@ -14,7 +14,7 @@ from datetime import timedelta
 import structlog
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -99,11 +99,13 @@ def _compare(job: Reconciliation) -> None:
     windows = job.windows.all()
     listed = page_ids(windows)
     live = model_of(job.source.key)._default_manager.filter(page_id__isnull=False, in_trash=False)
-    old = live.filter(created_time__lt=job.opened_at - OVERLAP).values_list("page_id", flat=True)
+    unlisted = live.filter(created_time__lt=job.opened_at - OVERLAP).exclude(
+        Exists(listed.filter(page_id=OuterRef("page_id")))
+    )
     job.keep(
         listed_at=Now(),
-        seen=len(listed),
-        to_look=[page_id for page_id in old.iterator() if page_id not in listed],
+        seen=listed.count(),
+        to_look=list(unlisted.values_list("page_id", flat=True)),
         doubled=_doubled(model_of(job.source.key)),
         requests=job.requests + windows.aggregate(n=Sum("requests"))["n"],
     )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 from django.utils import timezone
 
@@ -22,7 +22,7 @@ from emm.jobs import Later, Never
 from notion_sync import client, drift, pace
 from notion_sync.alarm import MINUTE, wake
 from notion_sync.mirror import Seen, absorb, complete
-from notion_sync.models import DataSource, Poller, Reconciliation, Window
+from notion_sync.models import DataSource, ListedPage, Poller, Reconciliation, Window
 
 OVERLAP = timedelta(minutes=2)  # of two polls: see `polling`
 SHARED_OUT_AFTER = 10  # pages of results that one worker reads before it gives half of the rest away
@@ -94,10 +94,9 @@ def _ask(window: Window, source: DataSource) -> client.QueryPage:
 
 def _count(window: Window, source: DataSource, seen: list[Seen]) -> None:
     """Add up what was seen. A page that a poll should have brought before is a difference that is repaired by now."""
-    known = set(window.page_ids)
-    ids = [one.mirror.page_id for one in seen]
+    listed = [ListedPage(window=window, page_id=id) for one in seen if (id := one.mirror.page_id)]
+    ListedPage.objects.bulk_create(listed, ignore_conflicts=True)
     window.keep(
-        page_ids=[*window.page_ids, *(id for id in ids if id not in known)],
         changed=window.changed + sum(one.woke for one in seen),
         requests=window.requests + 1,
     )
@@ -151,6 +150,6 @@ def _share_out(window: Window, last: datetime) -> None:
     schedule.nudge("window", other.pk)
 
 
-def page_ids(windows: Any) -> set[uuid.UUID]:
-    """All pages that the windows have read."""
-    return {id for ids in windows.values_list("page_ids", flat=True) for id in ids}
+def page_ids(windows: QuerySet[Window]) -> QuerySet[ListedPage, uuid.UUID]:
+    """The ids of all pages that the windows have read, each once."""
+    return ListedPage.objects.filter(window__in=windows).values_list("page_id", flat=True).distinct()

@@ -15,7 +15,7 @@ from notion_sync.models.mirrors import (
     TrainingExample,
 )
 from notion_sync.models.outbox import OutboxEntry
-from notion_sync.models.readings import Reconciliation, Window
+from notion_sync.models.readings import ListedPage, Reconciliation, Window
 from notion_sync.models.setting_up import Backlog, SchemaCheck, SetupRun
 from notion_sync.models.sources import BodyRead, DataSource, PollCycle, Poller, Workspace
 
@@ -30,6 +30,7 @@ __all__ = [
     "InboxItem",
     "Intake",
     "Intent",
+    "ListedPage",
     "LogEntry",
     "Mirror",
     "Node",

@@ -97,7 +97,6 @@ class Window(Job):
     until = models.DateTimeField(null=True, blank=True)
     next_page = models.TextField(blank=True, help_text="Notion's cursor of the page of results to read next.")
     reached = models.DateTimeField(null=True, blank=True, help_text="Creation time of the last page read.")
-    page_ids = ArrayField(models.UUIDField(), default=list, blank=True)
     changed = models.PositiveIntegerField(default=0, help_text="Pages that differed from the mirror.")
     requests = models.PositiveIntegerField(default=0)
 
@@ -135,3 +134,16 @@ class Window(Job):
         )
         owners.filter(status=self.Status.WAITING).update(due_at=Now())
         schedule.nudge("poll" if self.reconciliation_id is None else "reconcile")
+
+
+class ListedPage(models.Model):
+    """A page that a window has read, once however often Notion listed it."""
+
+    window = models.ForeignKey(Window, on_delete=models.CASCADE, related_name="pages")
+    page_id = models.UUIDField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["window", "page_id"], name="listedpage_once")]
+
+    def __str__(self) -> str:
+        return str(self.page_id)

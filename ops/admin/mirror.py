@@ -66,7 +66,6 @@ class ReconciliationAdmin(JobAdmin):
 class WindowAdmin(JobAdmin):
     list_display = ("source", "reconciliation", "since", "until", "shown_status", "requests", "failures", "error")
     list_select_related = ("source", "reconciliation__source")
-    exclude = ("page_ids",)
 
 
 @admin.register(Standstill)
