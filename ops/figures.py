@@ -225,7 +225,7 @@ def dialectics(span: Span) -> Figure:
     """Percent of the analyses that were brought to a proposal; those of the last hour may still be argued."""
     opened = Analysis.objects.filter(opened_at__gt=span.start, opened_at__lte=span.end - timedelta(hours=1))
     found = opened.aggregate(all=Count("pk"), good=Count("pk", filter=Q(synthesis__status=Job.Status.DONE)))
-    return _share(found["good"], found["all"], "analyses were completed")
+    return _share(found["good"], found["all"], "analyses older than an hour were completed")
 
 
 def acceptance(span: Span) -> Figure:

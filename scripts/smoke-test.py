@@ -30,6 +30,10 @@ class Failed(Exception):
     """A check did not hold; the text says how."""
 
 
+class Skipped(Exception):
+    """A check could not be made here; the text says why. It counts neither as passed nor as failed."""
+
+
 class Smoke:
     """The checks, in the order in which they are made."""
 
@@ -72,7 +76,7 @@ class Smoke:
         """Plain HTTP is not served, except on this machine."""
         base = self.http.base_url
         if base.host in LOCAL:
-            return "Not looked at: this is a local address."
+            raise Skipped("This is a local address.")
         if base.scheme != "https":
             raise Failed("The address is not https.")
         if "strict-transport-security" not in self.http.get("/health/live").headers:
@@ -108,7 +112,7 @@ class Smoke:
     def operations(self) -> str:
         """Every documented call that only reads answers as described, and quickly."""
         if not self.token:
-            return "Not looked at: no token was given."
+            raise Skipped("No token was given.")
         paths = [path for path, methods in self.schema.get("paths", {}).items() if "get" in methods]
         slowest, problems = 0.0, []
         for path in sorted(path for path in paths if path.startswith("/api/v1/")):
@@ -150,15 +154,18 @@ class Smoke:
 
 
 def run(http: httpx.Client, token: str) -> list[dict[str, Any]]:
-    """Make the checks. A row for each: `check`, `ok`, `detail`, and `lost`, where no answer came at all."""
+    """Make the checks. A row for each: `check`, `ok`, `detail`, and `skipped` or `lost`, where no answer came at all."""
     return [{"check": check.__name__, **_made(check)} for check in Smoke(http, token).checks]
 
 
 def summary(rows: list[dict[str, Any]]) -> tuple[str, str]:
     """State and evidence of a whole run."""
     failed = [f"{row['check']}: {row['detail']}" for row in rows if not row["ok"]]
-    operations = next(row["detail"] for row in rows if row["check"] == "operations")
-    return ("fail", " ".join(failed)) if failed else ("pass", f"{len(rows)} checks passed. {operations}")
+    if failed:
+        return "fail", " ".join(failed)
+    skipped = [f"{row['check']} was not looked at: {row['detail']}" for row in rows if row["skipped"]]
+    operations = next(row["detail"] for row in rows if row["check"] == "operations" and not row["skipped"])
+    return "pass", " ".join([f"{len(rows) - len(skipped)} checks passed.", operations, *skipped])
 
 
 def main() -> int:
@@ -184,19 +191,22 @@ def main() -> int:
         print(json.dumps(rows, indent=2))
     else:
         for row in rows:
-            print(f"{'ok' if row['ok'] else 'FAILS':9}{row['check']:14}{row['detail']}")
+            state = "skipped" if row["skipped"] else "ok" if row["ok"] else "FAILS"
+            print(f"{state:9}{row['check']:14}{row['detail']}")
     return 0 if all(row["ok"] for row in rows) else 1
 
 
 def _made(check: Callable[[], str]) -> dict[str, Any]:
     try:
-        return {"ok": True, "lost": False, "detail": check()}
+        return {"ok": True, "skipped": False, "lost": False, "detail": check()}
+    except Skipped as reason:
+        return {"ok": True, "skipped": True, "lost": False, "detail": str(reason)}
     except Failed as error:
-        return {"ok": False, "lost": False, "detail": str(error)}
+        return {"ok": False, "skipped": False, "lost": False, "detail": str(error)}
     except httpx.HTTPError as error:
-        return {"ok": False, "lost": True, "detail": f"It did not answer: {type(error).__name__}."}
+        return {"ok": False, "skipped": False, "lost": True, "detail": f"It did not answer: {type(error).__name__}."}
     except (ValueError, KeyError) as error:
-        return {"ok": False, "lost": False, "detail": f"It answered what it should not: {type(error).__name__} {error}"}
+        return {"ok": False, "skipped": False, "lost": False, "detail": f"It answered what it should not: {type(error).__name__} {error}"}
 
 
 if __name__ == "__main__":

@@ -120,6 +120,14 @@ def test_the_smoke_test_looks_at_everything_and_fails_for_what_is_not_well(live_
 
 
 @pytest.mark.django_db
+def test_what_a_smoke_test_could_not_look_at_is_not_called_well(live_server: LiveServer) -> None:
+    rows = {row["check"]: row for row in json.loads(script("smoke-test.py", live_server.url, "--json").stdout)}
+    assert [name for name, row in rows.items() if row["skipped"]] == ["tls", "operations"]
+    lines = script("smoke-test.py", live_server.url).stdout.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("skipped")] == ["tls", "operations"]
+
+
+@pytest.mark.django_db
 def test_a_smoke_test_is_kept_as_evidence_of_the_commit_that_runs_there(
     live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
