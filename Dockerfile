@@ -10,7 +10,6 @@ RUN ENVIRONMENT=production \
     EMM_ENCRYPTION_KEY=only-to-collect-static-files-while-the-image-is-built \
     ALLOWED_HOSTS=localhost PUBLIC_URL=https://localhost \
     DATABASE_URL=postgres://localhost/none REDIS_URL=redis://localhost/0 \
-    NOTION_API_KEY=none ANTHROPIC_API_KEY=none \
     /venv/bin/python manage.py collectstatic --no-input --verbosity 0 \
     && /venv/bin/python -m compileall -q analysis emm notion_sync ops main.py manage.py
 

@@ -9,9 +9,13 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models.functions import Now
+from django.urls import reverse
 
 from emm.audit import Actor, record
 from emm.jobs import Misconfigured
+
+# Pages of upper rooms that take a secret. The others are entered among the credentials.
+PAGES = {"NOTION_API_KEY": "admin:notion_sync_setuprun_changelist"}
 
 
 class Credential(models.Model):
@@ -75,6 +79,22 @@ def decrypt(name: str, encrypted: bytes) -> str:
 def is_in_environment(name: str) -> bool:
     """Whether the environment has a value of its own, which wins."""
     return bool(os.environ.get(name, "").strip())
+
+
+def is_set(name: str) -> bool:
+    """Whether there is a secret at all, in the environment or the console. It may still be one that nobody can decrypt."""
+    return is_in_environment(name) or Credential.objects.filter(name=name).exists()
+
+
+def page(name: str) -> str:
+    """Where in the console a person enters the secret."""
+    path = reverse(PAGES[name]) if name in PAGES else f"{reverse('admin:emm_credential_add')}?name={name}"
+    return f"{settings.PUBLIC_URL}{path}"
+
+
+def missing(name: str) -> Misconfigured:
+    """What to raise where there is no secret."""
+    return Misconfigured(f"There is no {name}.", f"Paste it at {page(name)} or set it in the environment.")
 
 
 def _cipher() -> Fernet:

@@ -140,6 +140,7 @@ class Variable:
     example: str = ""
     production: bool = False  # required there
     secret: bool = False
+    console: bool = False  # a person may enter it in the console instead
 
 
 def _database(name: str, title: str) -> Variable:
@@ -164,7 +165,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("LOG_LEVEL", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "INFO or WARNING in production.", "INFO"),
     Variable("JSON_LOGS", _flag, False, "One JSON object per log line.", "true"),
     Variable("POLLING_INTERVAL_SECONDS", _integer(1), 120, "First value only; the console's wins afterwards. At least 10 in production.", "120"),
-    Variable("NOTION_API_KEY", _text, None, "The integration's token. Unset: the sandbox workspace.", "", True, True),
+    Variable("NOTION_API_KEY", _text, None, "The integration's token. Unset: entered in the console, or outside production the sandbox workspace.", "", True, True, True),
     Variable("NOTION_BASE_URL", _address("http", "https"), None, "Points the SDK elsewhere."),
     Variable("NOTION_PARENT_PAGE", notion_id, None, "The page under which set-up builds the ten databases: id or address."),
     _database("SYSTEM_INBOX", "System Inbox"),
@@ -179,7 +180,7 @@ VARIABLES: tuple[Variable, ...] = (
     _database("NODES", "Nodes"),
     Variable("NOTION_REQUESTS_PER_MINUTE", _integer(2), 180, "Requests in any 60 seconds: 180, or 600 on Business and Enterprise."),
     Variable("NOTION_BURST", _integer(1), 8, "How many of them may go at once."),
-    Variable("ANTHROPIC_API_KEY", _text, None, "Unset: the sandbox analyst.", "", True, True),
+    Variable("ANTHROPIC_API_KEY", _text, None, "Unset: entered in the console, or outside production the sandbox analyst.", "", True, True, True),
     Variable("ANTHROPIC_BASE_URL", _address("http", "https"), None, "Points the SDK elsewhere."),
     Variable("ANTHROPIC_MODEL", _model, "claude-sonnet-5-5", "For personas and synthesis. Quality: claude-opus-5-5. Cost: claude-haiku-5-5.", "claude-sonnet-5-5"),
     Variable("ANTHROPIC_MODEL_TRIAGE", _model, "claude-haiku-5-5", "For triage."),
@@ -258,7 +259,7 @@ def _production_problems(values: Mapping[str, Any], source: Mapping[str, str]) -
     found = [
         f"{variable.name} is required in production."
         for variable in VARIABLES
-        if variable.production and not source.get(variable.name, "").strip()
+        if variable.production and not variable.console and not source.get(variable.name, "").strip()
     ]
     for variable in VARIABLES:
         if variable.secret and looks_like_placeholder(source.get(variable.name, "")):
@@ -272,6 +273,11 @@ def _production_problems(values: Mapping[str, Any], source: Mapping[str, str]) -
     if (values.get("POLLING_INTERVAL_SECONDS") or 10) < 10:
         found.append("POLLING_INTERVAL_SECONDS must be at least 10 in production.")
     return found
+
+
+def left_to_console(source: Mapping[str, str]) -> list[str]:
+    """What production needs and these values lack, but a person may have entered in the console: it starts without."""
+    return [variable.name for variable in VARIABLES if variable.console and not source.get(variable.name, "").strip()]
 
 
 def looks_like_placeholder(value: str) -> bool:

@@ -186,8 +186,9 @@ ANTHROPIC_API_KEY: str = _value("ANTHROPIC_API_KEY") or ""
 ANTHROPIC_IS_SANDBOX = not ANTHROPIC_API_KEY and not PRODUCTION
 if ANTHROPIC_IS_SANDBOX:
     ANTHROPIC_API_KEY = "sandbox"
-ANTHROPIC_BASE_URL: str = _value("ANTHROPIC_BASE_URL") or (
-    f"{SANDBOX_URL}/claude" if ANTHROPIC_IS_SANDBOX else "https://api.anthropic.com"
+ANTHROPIC_ADDRESS: str = _value("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
+ANTHROPIC_BASE_URL = (
+    f"{SANDBOX_URL}/claude" if ANTHROPIC_IS_SANDBOX and not _value("ANTHROPIC_BASE_URL") else ANTHROPIC_ADDRESS
 )
 ANTHROPIC_MODELS: dict[str, str] = {
     purpose: _value(f"ANTHROPIC_MODEL_{purpose.upper()}") or _value("ANTHROPIC_MODEL")

@@ -84,7 +84,7 @@ def _redis() -> str:
 
 def _notion() -> str:
     bot = client.me()
-    where = "the sandbox" if settings.NOTION_IS_SANDBOX else "Notion"
+    where = "the sandbox" if client.is_sandbox() else "Notion"
     return f"{where} knows us as {bot.get('name') or bot['id']}."
 
 
@@ -108,7 +108,7 @@ def _writing() -> str:
 
 
 def _claude() -> str:
-    where = "the sandbox" if settings.ANTHROPIC_IS_SANDBOX else "Claude"
+    where = "the sandbox" if llm.is_sandbox() else "Claude"
     offered = llm.models()
     wanted = set(settings.ANTHROPIC_MODELS.values())
     if absent := sorted(wanted - offered):

@@ -19,10 +19,11 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from analysis import llm
 from emm import heartbeat, schedule
-from emm.jobs import Job
+from emm.jobs import Job, Misconfigured
 from emm.tasks import job_model
-from notion_sync import workspace
+from notion_sync import client, workspace
 from notion_sync.models import DataSource, OutboxEntry, Poller
 
 SILENT_AFTER = 4 * heartbeat.PERIOD
@@ -34,7 +35,10 @@ DATABASE_DOWN = (DatabaseError, InterfaceError)
 
 @dataclass(frozen=True)
 class Component:
-    """One part. `state`: ok, paused, busy, idle (all healthy), late, down. `age_seconds`: of what it was judged by."""
+    """One part. `age_seconds`: of what it was judged by.
+
+    `state`: ok, paused, busy, idle (all healthy), late, down, misconfigured.
+    """
 
     state: str
     detail: str
@@ -42,7 +46,7 @@ class Component:
 
     @property
     def healthy(self) -> bool:
-        return self.state not in ("late", "down")
+        return self.state not in ("late", "down", "misconfigured")
 
 
 @require_safe
@@ -154,6 +158,8 @@ def _migrations() -> Component:
 def _from_database() -> dict[str, Component]:
     found = {f"worker_{queue}": _guarded(functools.partial(_worker, queue)) for queue in schedule.QUEUES}
     found["beat"] = _guarded(_beat)
+    found["notion"] = _guarded(functools.partial(_key, client.access, client.is_sandbox))
+    found["claude"] = _guarded(functools.partial(_key, llm.access, llm.is_sandbox))
     found["poll"] = _guarded(_poll)
     found["outbox"] = _guarded(_outbox)
     return found
@@ -195,6 +201,17 @@ def _beat() -> Component:
     if silence is not None and silence <= SILENT_AFTER.total_seconds():
         return Component("ok", "It sends.", silence)
     return Component("down", "Nothing that beat sends arrives at a worker.", silence)
+
+
+def _key(access: Callable[[], object], is_sandbox: Callable[[], bool]) -> Component:
+    """Whether we have a key. Whether it is accepted only the service could say: that is a probe's to ask."""
+    if is_sandbox():
+        return Component("ok", "The sandbox stands in.")
+    try:
+        access()
+    except Misconfigured as error:
+        return Component("misconfigured", f"Not set up. {error}")
+    return Component("ok", "Its key is set.")
 
 
 def _poll() -> Component:

@@ -39,8 +39,12 @@ deploy_check() {
     ENVIRONMENT=production SECRET_KEY=$("$PY" -c 'import secrets; print(secrets.token_urlsafe(64))') \
         EMM_ENCRYPTION_KEY=$("$PY" -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())') \
         ALLOWED_HOSTS=emm.invalid PUBLIC_URL=https://emm.invalid DATABASE_URL=postgres://localhost/none \
-        REDIS_URL=redis://localhost/0 NOTION_API_KEY=none ANTHROPIC_API_KEY=none API_KEY= \
+        REDIS_URL=redis://localhost/0 API_KEY= \
         "$PY" manage.py check --deploy --fail-level WARNING
+}
+
+variables() {
+    "$PY" scripts/validate-env.py "${environment[@]}" || [ $? -eq 2 ]  # 2: the rest may stand in the console
 }
 
 documents() {
@@ -55,7 +59,7 @@ image() {
     if [ -x .venv/bin/hadolint ]; then .venv/bin/hadolint Dockerfile; else command -v hadolint >/dev/null && hadolint Dockerfile; fi
 }
 
-check "environment" "$PY" scripts/validate-env.py "${environment[@]}"
+check "environment" variables
 check "migrations are complete" "$PY" manage.py makemigrations --check --dry-run
 check "check --deploy" deploy_check
 check "image lint" image

@@ -7,7 +7,8 @@
     python scripts/validate-env.py --example            the text of .env.production.example
     python scripts/validate-env.py --table              the text of docs/ENVIRONMENT.md
 
-Exit code 0: it would start as it is. 1: something stops it or, with ENVIRONMENT=production, makes it unsafe.
+Exit code 0: it would start as it is. 1: something stops it or, with ENVIRONMENT=production, makes it unsafe. 2: it would
+start in production, but lacks what has to be entered in the console, which cannot be seen from here.
 """
 
 from __future__ import annotations
@@ -62,19 +63,28 @@ def main() -> int:
         source = environment.read_file(engines.ENV_FILE) | given
     found = verdict(source)
     print(json.dumps(found, indent=2) if options.json else table(found))
-    return 0 if found["valid"] else 1
+    if not found["valid"]:
+        return 1
+    in_production = environment.value_of("ENVIRONMENT", source) == "production"
+    return 2 if in_production and found["left_to_console"] else 0
 
 
 def verdict(source: Values) -> dict[str, Any]:
-    """Per variable: `set`, `valid`, `placeholder`, `production` (fit for it), `notes`. And the same of the whole."""
+    """Per variable: `set`, `valid`, `placeholder`, `production` (fit for it), `notes`. And the same of the whole.
+
+    `left_to_console`: what is unset here, and may be set there.
+    """
     now, there = environment.problems(source), environment.problems({**source, "ENVIRONMENT": "production"})
     variables = {}
+    elsewhere = environment.left_to_console(source)
     for variable in environment.VARIABLES:
         name, text = variable.name, source.get(variable.name, "").strip()
         stops = [line for line in now if line.startswith(f"{name} ")]
         later = [line for line in there if line.startswith(f"{name} ") and line not in stops]
         if name == "ENVIRONMENT":
             later = [] if text.lower() == "production" else ["ENVIRONMENT is not production."]
+        if name in elsewhere:
+            later.append("not set: needed unless it was entered in the console.")
         variables[name] = {
             "set": bool(text),
             "valid": not stops,
@@ -85,6 +95,7 @@ def verdict(source: Values) -> dict[str, Any]:
     return {
         "valid": not now,
         "production": all(row["production"] for row in variables.values()),
+        "left_to_console": elsewhere,
         "variables": variables,
         "unknown": environment.unknown(source),
     }
@@ -110,8 +121,13 @@ def table(found: Mapping[str, Any]) -> str:
         lines.append(f"{name:32}{state:9}{' '.join(row['notes'])}".rstrip())
     lines += ["", *found["unknown"]] if found["unknown"] else []
     starts = "It would start." if found["valid"] else "It would not start."
-    fit = "It is fit for production." if found["production"] else "It is not fit for production."
-    return "\n".join([*lines, "", f"{starts} {fit}"])
+    unfit = [name for name, row in found["variables"].items() if not row["production"]]
+    fit = "It is fit for production"
+    if set(unfit) - set(found["left_to_console"]):
+        fit = "It is not fit for production"
+    elif unfit:
+        fit = f"{fit} if the console holds {' and '.join(unfit)}"
+    return "\n".join([*lines, "", f"{starts} {fit}."])
 
 
 def example() -> str:
@@ -147,7 +163,8 @@ def document() -> str:
         shown = (
             f"`{str(default).lower() if isinstance(default, bool) else default}`" if default not in (None, "") else ""
         )
-        words = ["required"] if variable.production else []
+        required = "required, here or in the console" if variable.console else "required"
+        words = [required] if variable.production else []
         words += ["secret"] if variable.secret else []
         words += [f"recommended: {ADVICE[variable.name][1]}"] if variable.name in ADVICE else []
         lines.append(f"| `{variable.name}` | {variable.help} | {shown} | {'; '.join(words)} |")

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from analysis import leaks, ledger
 from analysis.answers import Answer
 from analysis.llm import batches, connection
-from analysis.llm.connection import SOON, Broken, Heard
+from analysis.llm.connection import KEY, SOON, Broken, Heard, access, is_sandbox
 from analysis.llm.questions import MAX_TOKENS, Purpose, Question
 from analysis.llm.reading import COMPLETE, checked, refuse_unusable
 from analysis.models import LLMCall
@@ -30,7 +30,7 @@ from emm.jobs import Job, Later, Misconfigured, Never
 from notion_sync.models import InboxItem
 from notion_sync.properties import clean
 
-__all__ = ["MAX_TOKENS", "Purpose", "ask", "greet", "models"]
+__all__ = ["KEY", "MAX_TOKENS", "Purpose", "access", "ask", "greet", "is_sandbox", "models"]
 
 log = structlog.get_logger(__name__)
 

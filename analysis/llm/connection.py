@@ -32,9 +32,11 @@ from django.conf import settings
 from analysis import ledger
 from analysis.llm.questions import Question
 from analysis.models import LLMCall
+from emm import credentials
 from emm.jobs import Later, Misconfigured, Never
 from notion_sync.properties import clean
 
+KEY = "ANTHROPIC_API_KEY"
 TIMEOUT_SECONDS = 300.0  # without a byte
 LONGEST_CALL_SECONDS = 600.0  # in all: below the lease of those who ask
 SOON = timedelta(seconds=30)
@@ -60,15 +62,31 @@ class Heard:
         return clean("".join(self.parts))
 
 
+def access() -> tuple[str, str]:
+    """The key and the address in use: the environment's key, else the console's, else what stands in for Claude.
+
+    Raises Misconfigured where there is no key, and what credentials.get raises.
+    """
+    key, base_url = settings.ANTHROPIC_API_KEY, settings.ANTHROPIC_BASE_URL
+    if (settings.ANTHROPIC_IS_SANDBOX or not key) and (kept := credentials.get(KEY)):
+        key, base_url = kept, settings.ANTHROPIC_ADDRESS
+    if not key:
+        raise credentials.missing(KEY)
+    return key, base_url
+
+
+def is_sandbox() -> bool:
+    """Whether the sandbox stands in for Claude, because no key was set or entered."""
+    return settings.ANTHROPIC_IS_SANDBOX and not credentials.is_set(KEY)
+
+
 def client() -> anthropic.Anthropic:
-    """The client for the key and the address that are set. Raises Misconfigured without a key."""
-    return _client(settings.ANTHROPIC_API_KEY, settings.ANTHROPIC_BASE_URL)
+    """The client for the key and the address in use. Raises what access raises."""
+    return _client(*access())
 
 
 @functools.cache
 def _client(api_key: str, base_url: str) -> anthropic.Anthropic:
-    if not api_key:
-        raise Misconfigured("There is no key for Claude.", "Set ANTHROPIC_API_KEY.")
     # Retries are ours: each attempt is a row of the ledger.
     return anthropic.Anthropic(api_key=api_key, base_url=base_url, max_retries=0, timeout=TIMEOUT_SECONDS)
 

@@ -74,14 +74,14 @@ class PlanForm(forms.Form):
 
 def serves_demo() -> bool:
     """Whether the sandbox stands in for Notion and its items have been mirrored."""
-    return settings.NOTION_IS_SANDBOX and not credentials.get(client.TOKEN) and InboxItem.objects.exists()
+    return client.is_sandbox() and InboxItem.objects.exists()
 
 
 def token_state() -> str:
     """Whose token is used: environment, console, sandbox (none is needed) or none."""
     if credentials.is_in_environment(client.TOKEN):
         return "environment"
-    if credentials.get(client.TOKEN):
+    if credentials.is_set(client.TOKEN):
         return "console"
     return "sandbox" if settings.NOTION_IS_SANDBOX else "none"
 

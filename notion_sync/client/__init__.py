@@ -21,7 +21,7 @@ from typing import Any
 
 import notion_client
 
-from notion_sync.client.connection import TOKEN, Id, access, all_pages, call, disconnect
+from notion_sync.client.connection import TOKEN, Id, access, all_pages, call, disconnect, is_sandbox
 from notion_sync.failures import Ambiguous, Committed, NotShared, Refused, TooSlow
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "TooSlow",
     "access",
     "disconnect",
+    "is_sandbox",
 ]
 
 

@@ -54,21 +54,26 @@ _opening = threading.Lock()
 def access() -> tuple[str, str]:
     """The token and the address in use: the environment's token, else the console's, else what stands in for Notion.
 
-    The token is empty where there is none. Raises what credentials.get raises.
+    Raises Misconfigured where there is no token, and what credentials.get raises.
     """
     token, base_url = settings.NOTION_API_KEY, settings.NOTION_BASE_URL
     if (settings.NOTION_IS_SANDBOX or not token) and (kept := credentials.get(TOKEN)):
         token, base_url = kept, settings.NOTION_ADDRESS
+    if not token:
+        raise credentials.missing(TOKEN)
     return token, base_url.rstrip("/")
+
+
+def is_sandbox() -> bool:
+    """Whether the sandbox stands in for Notion, because no token was set or entered."""
+    return settings.NOTION_IS_SANDBOX and not credentials.is_set(TOKEN)
 
 
 def _notion() -> notion_client.Client:
     token, base_url = access()
     # A header refuses other characters with an error that quotes the token.
     if not re.fullmatch(r"[!-~]+", token):
-        raise Misconfigured(
-            "NOTION_API_KEY is empty or holds characters that no token has.", "Copy the integration's token again."
-        )
+        raise Misconfigured("NOTION_API_KEY holds characters that no token has.", "Copy the integration's token again.")
     with _opening:
         if (token, base_url) not in _clients:
             _clients[token, base_url] = notion_client.Client(

@@ -9,8 +9,8 @@ import os
 from django.conf import settings
 
 from analysis import llm
-from emm import environment
-from emm.jobs import Later, Never
+from emm import credentials, environment
+from emm.jobs import Later, Misconfigured, Never
 from notion_sync import client, drift
 from notion_sync.models import DataSource
 from notion_sync.workspace import DATABASES
@@ -19,26 +19,35 @@ from ops.probes.registry import FAR, Seen, fails, passes, probe, unknown, verdic
 
 @probe("env.required")
 def required() -> Seen:
-    """Names only, never values."""
-    needed = [variable.name for variable in environment.VARIABLES if variable.production]
-    missing = [name for name in needed if not os.environ.get(name, "").strip()]
+    """Names only, never values. What was entered in the console counts where the console takes it."""
+    needed = [variable for variable in environment.VARIABLES if variable.production]
+    unset = [one for one in needed if not os.environ.get(one.name, "").strip()]
+    kept = [one.name for one in unset if one.console and credentials.is_set(one.name)]
+    missing = [one for one in unset if one.name not in kept]
     if missing:
-        return fails(f"Unset: {', '.join(missing)}.")
-    return passes(f"All {len(needed)} required variables are set.")
+        ways = [f"{one.name} may be entered at {credentials.page(one.name)}." for one in missing if one.console]
+        return fails(" ".join([f"Unset: {', '.join(one.name for one in missing)}.", *ways]))
+    entered = f" Entered in the console: {', '.join(kept)}." if kept else ""
+    return passes(f"All {len(needed)} required variables are set.{entered}")
 
 
 @probe("env.keys_valid", every=FAR)
 def keys_valid() -> Seen:
     """A pattern check, then one authenticated call each."""
     problems = []
-    for name, is_sandbox in (
-        ("NOTION_API_KEY", settings.NOTION_IS_SANDBOX),
-        ("ANTHROPIC_API_KEY", settings.ANTHROPIC_IS_SANDBOX),
+    for name, is_sandbox, access in (
+        (client.TOKEN, client.is_sandbox, client.access),
+        (llm.KEY, llm.is_sandbox, llm.access),
     ):
-        value = os.environ.get(name, "")
-        if is_sandbox or not value:
+        if is_sandbox():
             problems.append(f"{name} is unset: the sandbox stands in.")
-        elif environment.looks_like_placeholder(value):
+            continue
+        try:
+            key, _ = access()
+        except Misconfigured as error:
+            problems.append(str(error))
+            continue
+        if environment.looks_like_placeholder(key):
             problems.append(f"{name} is a placeholder.")
     if problems:
         return fails(" ".join(problems))

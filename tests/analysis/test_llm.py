@@ -16,6 +16,7 @@ from analysis.answers import Persona, PerspectiveAnswer, TriageAnswer
 from analysis.llm import connection
 from analysis.models import Budget, BudgetPeriod, LLMCall, Policy, Triage
 from analysis.prompts import common, role, served, triage_user
+from emm import credentials
 from emm.jobs import Later, Misconfigured, Never
 from tests.analysis.rows import a_job, an_item
 from tests.world import Sandbox
@@ -213,9 +214,20 @@ def test_a_refused_key_names_the_setting_and_shows_no_key(sandbox: Sandbox, sett
 
 def test_without_a_key_nothing_is_asked(sandbox: Sandbox, settings: Any) -> None:
     settings.ANTHROPIC_API_KEY = ""
-    with pytest.raises(Misconfigured, match="Set ANTHROPIC_API_KEY"):
+    settings.ANTHROPIC_IS_SANDBOX = False
+    with pytest.raises(Misconfigured, match="There is no ANTHROPIC_API_KEY"):
         ask(a_job())
     assert calls() == []
+
+
+def test_a_key_entered_in_the_console_is_used_at_once_and_its_address_with_it(sandbox: Sandbox, settings: Any) -> None:
+    settings.ANTHROPIC_ADDRESS, settings.ANTHROPIC_BASE_URL = settings.ANTHROPIC_BASE_URL, "http://127.0.0.1:9"
+    credentials.store("ANTHROPIC_API_KEY", "invalid", by="test")
+    with pytest.raises(Misconfigured, match="ANTHROPIC_API_KEY"):
+        ask(a_job())
+    credentials.store("ANTHROPIC_API_KEY", "sk-ant-of-the-console", by="test")
+    ask(a_job())
+    assert calls() == [("triage", "failed"), ("triage", "answered")]
 
 
 def test_a_model_that_is_gone_names_the_setting(sandbox: Sandbox) -> None:

@@ -90,9 +90,18 @@ def test_production_starts_with_what_it_requires() -> None:
     assert environment.problems(PRODUCTION) == []
 
 
-@pytest.mark.parametrize("name", [v.name for v in environment.VARIABLES if v.production and v.name != "ENVIRONMENT"])
+@pytest.mark.parametrize(
+    "name", [v.name for v in environment.VARIABLES if v.production and not v.console and v.name != "ENVIRONMENT"]
+)
 def test_production_does_not_start_without(name: str) -> None:
     assert environment.problems(PRODUCTION | {name: ""}) == [f"{name} is required in production."]
+
+
+@pytest.mark.parametrize("name", ["NOTION_API_KEY", "ANTHROPIC_API_KEY"])
+def test_production_starts_without_what_the_console_takes(name: str) -> None:
+    assert environment.problems(PRODUCTION | {name: " "}) == []
+    assert environment.left_to_console(PRODUCTION | {name: " "}) == [name]
+    assert environment.left_to_console(PRODUCTION) == []
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,16 @@ def test_production_passes_its_deployment_check() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_production_starts_without_the_keys_that_the_console_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NOTION_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setitem(PRODUCTION, name, "")
+    done = in_production(
+        "-c",
+        "import django; django.setup(); from django.conf import settings as s; print(repr(s.NOTION_API_KEY), s.NOTION_IS_SANDBOX)",
+    )
+    assert (done.stdout.splitlines()[-1:], done.returncode) == (["'' False"], 0), done.stderr
+
+
 @pytest.mark.parametrize("path", ["/", "/api/v1/items", "/metrics"])
 def test_production_insists_on_tls(answers: dict[str, Any], path: str) -> None:
     _, headers, _ = answers[path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -42,6 +43,16 @@ def test_a_token_is_kept_encrypted_used_and_never_shown(sandbox: Sandbox, consol
     assert notion.access()[0] == TOKEN
     assert b"Executive Mind Matrix" in answer.content  # the page that is shared with it
     assert AuditEntry.objects.get(action="credential.store").after == {"name": "NOTION_API_KEY"}
+
+
+def test_a_token_that_cannot_be_decrypted_any_more_can_be_replaced(
+    sandbox: Sandbox, console: Client, settings: Any
+) -> None:
+    credentials.store(notion.TOKEN, TOKEN, by="test")
+    settings.EMM_ENCRYPTION_KEY = Fernet.generate_key().decode()
+    assert b"EMM_ENCRYPTION_KEY has changed. Enter it again" in console.get(PAGE).content
+    console.post(PAGE, {"deed": "token", "token": TOKEN})
+    assert notion.access()[0] == TOKEN
 
 
 def test_the_environments_token_wins_and_the_page_says_so(

@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
-from emm import heartbeat, schedule
+from emm import credentials, heartbeat, schedule
 from emm.heartbeat import Heartbeat
 from notion_sync import control, polling
 from notion_sync.models import BodyRead, DataSource, InboxItem, OutboxEntry
@@ -44,8 +45,41 @@ def test_all_is_well_when_every_part_works() -> None:
     status, components = health()
     assert status == 200
     assert {name: one["state"] for name, one in components.items()} == dict.fromkeys(
-        ["database", "broker", "worker_sync", "worker_llm", "worker_write", "beat", "poll", "outbox"], "ok"
-    )
+        [
+            "database", "broker", "worker_sync", "worker_llm", "worker_write", "beat", "notion", "claude", "poll", "outbox",
+        ],
+        "ok",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("component", "name", "page"),
+    [
+        ("notion", "NOTION_API_KEY", "/admin/notion_sync/setuprun/"),
+        ("claude", "ANTHROPIC_API_KEY", "/admin/emm/credential/add/?name=ANTHROPIC_API_KEY"),
+    ],
+)
+def test_a_missing_key_is_named_with_the_page_that_takes_it_and_counts_at_once(
+    settings: Any, admin_client: Client, component: str, name: str, page: str
+) -> None:
+    everything_lives()
+    setattr(settings, name, "")
+    setattr(settings, name.replace("API_KEY", "IS_SANDBOX"), False)
+    status, components = health()
+    assert (status, components[component]["state"]) == (503, "misconfigured")
+    assert components[component]["detail"].startswith(f"Not set up. There is no {name}. Paste it at http")
+    assert page in components[component]["detail"]
+    assert admin_client.get(page).status_code == 200
+    credentials.store(name, "a-key-from-the-console", by="test")
+    assert (health()[0], health()[1][component]["detail"]) == (200, "Its key is set.")
+
+
+def test_a_key_that_cannot_be_decrypted_any_more_is_not_taken_for_one(settings: Any) -> None:
+    credentials.store("NOTION_API_KEY", "a-key-from-the-console", by="test")
+    settings.EMM_ENCRYPTION_KEY = Fernet.generate_key().decode()
+    status, components = health()
+    assert "Enter it again in the console." in components["notion"]["detail"]
+    assert (status, components["notion"]["state"]) == (503, "misconfigured")
 
 
 def test_a_worker_that_fell_silent_is_named() -> None:

@@ -27,7 +27,7 @@ from pytest_django.live_server_helper import LiveServer
 from rest_framework.response import Response
 
 from analysis.models import LLMCall
-from emm import logs, tokens
+from emm import credentials, environment, logs, tokens
 from notion_sync.models import DataSource, PollCycle, Poller
 from ops import checklist, connections, facts, papers, rules
 from ops.api import ReadinessView
@@ -61,8 +61,6 @@ def test_a_setting_turns_its_probe(key: str, setting: str, red: Any, green: Any,
 
 
 def test_a_required_variable_that_is_missing_is_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emm import environment
-
     for variable in environment.VARIABLES:
         if variable.production:
             monkeypatch.setenv(variable.name, "a-value-that-nobody-may-see")
@@ -72,21 +70,42 @@ def test_a_required_variable_that_is_missing_is_named_and_no_value_is_shown(monk
     assert (state, evidence) == ("fail", "Unset: SECRET_KEY.")
 
 
+def test_a_required_key_in_the_console_counts_as_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in environment.VARIABLES:
+        if variable.production:
+            monkeypatch.setenv(variable.name, "a-value-that-nobody-may-see")
+    monkeypatch.delenv("NOTION_API_KEY")
+    state, evidence = look("env.required")
+    assert state == "fail"
+    assert evidence.startswith("Unset: NOTION_API_KEY. NOTION_API_KEY may be entered at http")
+    credentials.store("NOTION_API_KEY", "a-value-that-nobody-may-see", by="test")
+    state, evidence = look("env.required")
+    assert (state, "Entered in the console: NOTION_API_KEY." in evidence) == ("pass", True)
+    credentials.store("SECRET_KEY", "not here", by="test")
+    monkeypatch.delenv("SECRET_KEY")
+    assert look("env.required") == ("fail", "Unset: SECRET_KEY.")
+
+
 def test_the_sandbox_is_no_key_and_a_placeholder_is_none_either(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     assert look("env.keys_valid") == (
         "fail",
         "NOTION_API_KEY is unset: the sandbox stands in. ANTHROPIC_API_KEY is unset: the sandbox stands in.",
     )
     settings.NOTION_IS_SANDBOX = settings.ANTHROPIC_IS_SANDBOX = False
-    monkeypatch.setenv("NOTION_API_KEY", "changeme")
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "changeme")
-    assert "placeholder" in look("env.keys_valid")[1]
+    settings.NOTION_API_KEY, settings.ANTHROPIC_API_KEY = "changeme", ""
+    state, evidence = look("env.keys_valid")
+    assert evidence.startswith("NOTION_API_KEY is a placeholder. There is no ANTHROPIC_API_KEY. Paste it at http")
+    assert state == "fail"
 
 
-def test_keys_that_are_accepted_pass(workspace: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+@pytest.mark.parametrize("in_console", [False, True])
+def test_keys_that_are_accepted_pass_wherever_they_stand(workspace: Sandbox, settings: Any, in_console: bool) -> None:
     settings.NOTION_IS_SANDBOX = settings.ANTHROPIC_IS_SANDBOX = False
+    settings.NOTION_ADDRESS, settings.ANTHROPIC_ADDRESS = settings.NOTION_BASE_URL, settings.ANTHROPIC_BASE_URL
     for name in ("NOTION_API_KEY", "ANTHROPIC_API_KEY"):
-        monkeypatch.setenv(name, "kJ2hX9wQ7rT4mB8nV3cZ6pL1sD5fG0aY")
+        setattr(settings, name, "" if in_console else "kJ2hX9wQ7rT4mB8nV3cZ6pL1sD5fG0aY")
+        if in_console:
+            credentials.store(name, "kJ2hX9wQ7rT4mB8nV3cZ6pL1sD5fG0aY", by="test")
     assert look("env.keys_valid")[0] == "pass"
     workspace.claude(script=[{"kind": "401", "times": 9}])
 

@@ -15,6 +15,7 @@ import pytest
 
 from emm import environment
 from emm.schedule import QUEUES
+from tests.emm.test_environment import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET = "hunter2-hunter2"
@@ -52,7 +53,8 @@ def test_the_example_names_every_variable_once(validate: ModuleType) -> None:
 def test_the_example_lacks_only_what_nobody_else_can_know(validate: ModuleType) -> None:
     found = validate.verdict(environment.read_file(str(ROOT / ".env.production.example")))
     wrong = {name for name, row in found["variables"].items() if not row["valid"]}
-    assert wrong == {"SECRET_KEY", "NOTION_API_KEY", "ANTHROPIC_API_KEY", "EMM_ENCRYPTION_KEY"}
+    assert wrong == {"SECRET_KEY", "EMM_ENCRYPTION_KEY"}
+    assert found["left_to_console"] == ["NOTION_API_KEY", "ANTHROPIC_API_KEY"]
     assert found["unknown"] == []
 
 
@@ -64,6 +66,21 @@ def test_validation_never_shows_a_value(tmp_path: Path) -> None:
         assert answer.returncode == 1
         assert SECRET not in answer.stdout + answer.stderr
         assert "NOTION_KEY is unknown: did you mean" in answer.stdout
+
+
+def test_validation_says_what_only_the_console_may_hold_and_does_not_vouch_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in PRODUCTION.items()))
+    whole = run(sys.executable, "scripts/validate-env.py", "--env-file", str(file))
+    assert (whole.returncode, whole.stdout.splitlines()[-1]) == (0, "It would start. It is fit for production.")
+    file.write_text(file.read_text().replace("NOTION_API_KEY=ntn_1\n", ""))
+    lacking = run(sys.executable, "scripts/validate-env.py", "--env-file", str(file))
+    assert lacking.returncode == 2
+    assert "unset    In production: not set: needed unless it was entered in the console." in lacking.stdout
+    last = "It would start. It is fit for production if the console holds NOTION_API_KEY."
+    assert lacking.stdout.splitlines()[-1] == last
+    file.write_text(file.read_text().replace("SECRET_KEY=", "SECRET_KEI="))
+    assert run(sys.executable, "scripts/validate-env.py", "--env-file", str(file)).returncode == 1
 
 
 def test_validation_passes_an_installation_that_would_start_and_says_what_production_lacks() -> None:
