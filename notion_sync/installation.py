@@ -80,7 +80,8 @@ def refusal(foreign: str) -> tuple[str, str]:
     """What to say of a workspace that another installation serves, and how to go on."""
     return (
         f"Another installation ({foreign}) serves this workspace, and two would fight over its pages.",
-        "Stop that one, then run manage.py setup_notion --take-over; or name another parent page.",
+        "Stop that one for good, then take the workspace over: in the console under a look at it (Set up Notion), or with "
+        "manage.py setup_notion --take-over. Or name another parent page.",
     )
 
 

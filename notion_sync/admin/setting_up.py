@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -15,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from emm import credentials
-from emm.admin import JobAdmin, SuperusersOnly, change_page, person
+from emm.admin import LONGEST_REASON, JobAdmin, SuperusersOnly, change_page, person
 from emm.jobs import Later, Never
 from notion_sync import client
 from notion_sync.models import InboxItem, SchemaCheck, SetupRun
@@ -165,11 +166,8 @@ class SetupRunAdmin(SuperusersOnly, JobAdmin):
             raise PermissionDenied
         row = get_object_or_404(SetupRun, pk=object_id if object_id.isdecimal() else 0)
         if request.method == "POST" and row.only_look and row.status == SetupRun.Status.DONE:
-            wishes = Wishes(row.adopt, row.take_over, row.databases, row.data_sources)
-            reason = request.POST.get("reason", "").strip()[:500] or "Set-up from the console."
             try:
-                begun = runs.start(row.parent, wishes, only_look=False, by=person(request), reason=reason)
-                return HttpResponseRedirect(change_page(begun))
+                return HttpResponseRedirect(change_page(self._go_on(request, row)))
             except ValidationError as error:
                 self.message_user(request, " ".join(error.messages), messages.WARNING)
         context = {
@@ -180,6 +178,29 @@ class SetupRunAdmin(SuperusersOnly, JobAdmin):
             "blocked": any(line.startswith("To mend first") for line in row.lines),
         }
         return TemplateResponse(request, "notion_sync/set_up_run.html", context)
+
+    def _go_on(self, request: HttpRequest, row: SetupRun) -> SetupRun:
+        """The run that follows a look: the steps, or a look at what taking the workspace over would change.
+
+        Raises ValidationError where a take-over is not confirmed for the installation that was found, or has no reason.
+        """
+        wishes = Wishes(row.adopt, row.take_over, row.databases, row.data_sources)
+        reason = request.POST.get("reason", "").strip()[:LONGEST_REASON]
+        if row.served_by and not row.take_over:
+            wishes, why = replace(wishes, take_over=True), "A look before taking it over."
+            return runs.start(row.parent, wishes, only_look=True, by=person(request), reason=why)
+        if row.served_by and not (reason and request.POST.get("stopped") == row.served_by):
+            raise ValidationError(
+                f"Confirm that installation {row.served_by} is stopped, and say why you take its workspace over."
+            )
+        return runs.start(
+            row.parent,
+            wishes,
+            only_look=False,
+            by=person(request),
+            reason=reason or "Set-up from the console.",
+            served_by=row.served_by,
+        )
 
 
 @admin.register(SchemaCheck)

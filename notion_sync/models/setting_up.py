@@ -19,6 +19,13 @@ class SetupRun(Job):
     parent = models.TextField(help_text="Id or address of the page under which the databases stand.")
     adopt = models.BooleanField(default=False, help_text="Use databases that people made.")
     take_over = models.BooleanField(default=False, help_text="Although another installation serves the workspace.")
+    served_by = models.CharField(
+        max_length=36,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="The other installation that serves the workspace.",
+    )
     only_look = models.BooleanField(default=False, help_text="Say what would change, and change nothing.")
     databases = models.JSONField(default=dict, blank=True, help_text="Key of a database to its id, address or name.")
     data_sources = models.JSONField(

@@ -15,19 +15,21 @@ from notion_sync.setup import Wishes
 BUSY = "Another run is under way: watch it to its end."
 
 
-def start(parent: str, wishes: Wishes, *, only_look: bool, by: Actor, reason: str) -> SetupRun:
-    """Open a run. Raises ValidationError while another one is under way."""
+def start(parent: str, wishes: Wishes, *, only_look: bool, by: Actor, reason: str, served_by: str = "") -> SetupRun:
+    """Open a run. `served_by`: the installation that it takes the workspace from. Raises ValidationError while one is under way."""
     chosen = {
         "parent": parent,
         "adopt": wishes.adopt,
         "take_over": wishes.take_over,
         "databases": dict(wishes.databases),
         "data_sources": dict(wishes.data_sources),
+        "served_by": served_by,
     }
+    deed = "setup.look" if only_look else "setup.take_over" if served_by else "setup.start"
     try:
         with transaction.atomic():
             row = SetupRun.objects.create(**chosen, only_look=only_look, asked_by=str(by)[:150])
-            record("setup.look" if only_look else "setup.start", row, by=by, after=chosen, reason=reason)
+            record(deed, row, by=by, after=chosen, reason=reason)
             schedule.nudge("setup", row.pk)
     except IntegrityError:
         raise ValidationError(BUSY) from None
@@ -46,7 +48,7 @@ def run(job: SetupRun) -> None:
     try:
         if job.only_look:
             survey = setup.look(job.parent, report, wishes)
-            job.keep(lines=lines + setup.changes(survey))
+            job.keep(lines=lines + setup.changes(survey), served_by=survey.served_by)
         else:
             setup.prepare(job.parent, report, wishes)
     except Misconfigured as error:

@@ -63,7 +63,10 @@ class Found:
 
 @dataclass
 class Survey:
-    """`found`: what exists, by key. `problems`: what a person must mend first. `lacks`: what goes on without."""
+    """`found`: what exists, by key. `problems`: what a person must mend first. `lacks`: what goes on without.
+
+    `served_by`: the other installation that serves this workspace; empty where none does.
+    """
 
     bot: dict[str, Any]
     parent_id: str
@@ -71,6 +74,7 @@ class Survey:
     found: dict[str, Found] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)
     lacks: list[str] = field(default_factory=list)
+    served_by: str = ""
     gone: dict[str, str] = field(default_factory=dict)  # key to the data source id of one that we knew
 
     def refuse(self) -> None:
@@ -97,9 +101,11 @@ def look(parent: str, report: Report, wishes: Wishes) -> Survey:
         report(f"{DATABASES[key].title}: the one we knew is in Notion's trash, or no longer shared.")
     for found in survey.found.values():
         survey.problems += differences(found, survey)
-    foreign = survey.center.foreign or (wishes.adopt and installation.other_center(_ids(survey), survey.center)) or ""
-    if foreign and not wishes.take_over:
-        survey.problems.insert(0, installation.refusal(foreign))
+    survey.served_by = survey.center.foreign
+    if wishes.adopt and not survey.served_by:
+        survey.served_by = installation.other_center(_ids(survey), survey.center)
+    if survey.served_by and not wishes.take_over:
+        survey.problems.insert(0, installation.refusal(survey.served_by))
     report(f"Found {len(survey.found)} of the {len(DATABASES)} databases.")
     return survey
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from emm import credentials
 from emm.audit import AuditEntry
 from emm.credentials import Credential
 from notion_sync import client as notion
-from notion_sync.models import DataSource, SetupRun
+from notion_sync import setup
+from notion_sync.models import DataSource, SetupRun, Workspace
 from tests.world import Sandbox, run_stage
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +92,42 @@ def test_what_must_be_mended_ends_the_run_with_its_fix(sandbox: Sandbox, console
     shown = console.get(f"{PAGE}{looked.pk}/change/").content.decode()
     assert "not shared with the integration" in shown
     assert "Connections" in shown
+
+
+def test_a_workspace_is_taken_over_once_a_person_has_confirmed_from_whom_and_said_why(
+    sandbox: Sandbox, console: Client
+) -> None:
+    setup.prepare(sandbox.root_page_id, lambda line: None)
+    other = str(Workspace.objects.get().installation_id)
+    Workspace.objects.update(installation_id=uuid.uuid4())
+    refused = look(console, sandbox.root_page_id)
+    run_stage("setup")
+    page = f"{PAGE}{refused.pk}/change/"
+    assert f"Installation <strong>{other}</strong> serves this workspace" in console.get(page).content.decode()
+    console.post(page, {"reason": "not yet"})
+    looked = SetupRun.objects.latest("pk")
+    run_stage("setup")
+    page = f"{PAGE}{looked.pk}/change/"
+    shown = console.get(page).content.decode()
+    assert "Command Center: would be taken over." in shown
+    assert f'name="stopped" value="{other}" required' in shown
+    for said in (
+        {"stopped": other},
+        {"reason": "It is gone."},
+        {"stopped": str(uuid.uuid4()), "reason": "It is gone."},
+    ):
+        assert f"Confirm that installation {other} is stopped" in console.post(page, said).content.decode()
+    assert SetupRun.objects.latest("pk") == looked
+    console.post(page, {"stopped": other, "reason": "It is gone."})
+    run_stage("setup")
+    done = SetupRun.objects.latest("pk")
+    assert (done.status, "Command Center: taken over." in done.lines) == ("done", True)
+    entry = AuditEntry.objects.get(action="setup.take_over")
+    assert (entry.label, entry.reason, entry.after["served_by"]) == ("ada", "It is gone.", other)
+    again = look(console, sandbox.root_page_id)
+    run_stage("setup")
+    again.refresh_from_db()
+    assert again.served_by == ""
 
 
 def test_one_run_at_a_time_and_a_page_must_be_named(sandbox: Sandbox, console: Client) -> None:
