@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -17,6 +18,7 @@ from ops import timeline
 
 admin.site.unregister(InboxItem)
 
+MOST_COUNTED = 1_000  # of each state: beyond, the page says so instead of reading the whole table
 TONES = {
     InboxItem.State.DONE: "green",
     InboxItem.State.PROPOSED: "orange",
@@ -29,17 +31,41 @@ class LedgerAdmin(InboxItemAdmin):
     """The list with its counts; an item's page is its timeline, and `?raw=1` shows the row."""
 
     list_before_template = "ops/ledger.html"
-    search_fields: Any = ("title", "=page_id", "=emm_id")
     search_help_text = "Words of the title, or the page's id."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InboxItem]:
+        """Without what the list does not show, and what may be as long as a book."""
+        return super().get_queryset(request).defer("body", "properties", "values")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[InboxItem], search_term: str
+    ) -> tuple[QuerySet[InboxItem], bool]:
+        """An id is looked up in its index; anything else is words of the title."""
+        try:
+            wanted = uuid.UUID(search_term.strip())
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(Q(page_id=wanted) | Q(emm_id=wanted)), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, under how many items are in each state."""
-        counts = dict(InboxItem.objects.values_list("state").annotate(n=Count("pk")).order_by())
+        counts = {state: InboxItem.objects.filter(state=state)[: MOST_COUNTED + 1].count() for state in InboxItem.State}
         shares = [
-            {"state": state.value, "label": state.label, "count": counts.get(state, 0), "tone": TONES.get(state, "")}
-            for state in InboxItem.State
+            {
+                "state": state.value,
+                "label": state.label,
+                "count": min(count, MOST_COUNTED),
+                "more": count > MOST_COUNTED,
+                "tone": TONES.get(state, ""),
+            }
+            for state, count in counts.items()
         ]
-        context = {"states": shares, "total": sum(counts.values()), "chosen": request.GET.get("state__exact", "")}
+        context = {
+            "states": shares,
+            "total": sum(share["count"] for share in shares),
+            "more": any(share["more"] for share in shares),
+            "chosen": request.GET.get("state__exact", ""),
+        }
         return super().changelist_view(request, {**(extra_context or {}), **context})
 
     def change_view(
