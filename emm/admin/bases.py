@@ -52,16 +52,16 @@ class IdsFirst(InfinitePaginator):
     """Skips by ids alone, which an index gives: the rows before a far page are not read. Nothing is counted."""
 
     def page(self, number: int | str) -> Page[Any]:
-        number = self.validate_number(number)
-        first = (number - 1) * self.per_page
+        wanted = int(self.validate_number(number))
+        first = (wanted - 1) * self.per_page
         ids = self.object_list.values("pk")[first : first + self.per_page]
-        return self._get_page(self.object_list.filter(pk__in=ids), number, self)
+        return self._get_page(self.object_list.filter(pk__in=ids), wanted, self)
 
 
 class ReadOnlyAdmin(ModelAdmin):
     """Rows that only the product writes. A large table opens at once, at any of its pages."""
 
-    paginator = IdsFirst
+    paginator: Any = IdsFirst
     show_full_result_count = False
     list_per_page = 50
     ordering = ("-pk",)

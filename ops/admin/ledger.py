@@ -62,8 +62,8 @@ class LedgerAdmin(InboxItemAdmin):
         ]
         context = {
             "states": shares,
-            "total": sum(share["count"] for share in shares),
-            "more": any(share["more"] for share in shares),
+            "total": sum(min(count, MOST_COUNTED) for count in counts.values()),
+            "more": any(count > MOST_COUNTED for count in counts.values()),
             "chosen": request.GET.get("state__exact", ""),
         }
         return super().changelist_view(request, {**(extra_context or {}), **context})
