@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
 from analysis import corrections, flags, llm, prompts, routing
 from analysis.answers import Route, TriageAnswer
 from analysis.models import Correction, IntentRun, Policy, Triage
 from emm.jobs import Job
 from emm.schedule import nudge
+from notion_sync import outbox
 from notion_sync.models import InboxItem, OutboxEntry
 
 State = InboxItem.State
 UNPROCESSED = ("", "Unprocessed")
+# A page that was read longer ago is looked at before a call is paid for: no query tells of the trash.
+FRESH = timedelta(minutes=5)
+TRASHED = "It was trashed in Notion. Restore it there to have it triaged."
 EMPTY = "The page says nothing: no title, no Content, no body. Write something and set Status to Unprocessed."
 WAYS_ON = (
     "Choose a Triage_Destination in Notion or a route in the console, or say more on the page and set Status to "
@@ -40,6 +47,14 @@ def open_triages() -> None:
 def triage(job: Triage) -> None:
     """Ask where the item goes, and promise what follows from the answer. Raises what llm.ask raises."""
     item = job.item
+    if item.body_read_at and item.body_read_at < timezone.now() - FRESH:
+        outbox.refresh(item)
+    if item.in_trash:
+        with transaction.atomic():
+            job.finish()
+            item.enter(State.SKIPPED, TRASHED)
+            Triage.objects.filter(pk=job.pk, answer__isnull=True).delete()  # a page that is restored is triaged afresh
+        return
     item.enter(State.TRIAGING)
     flags.flag(item)
     prompt = prompts.served("triage")
@@ -105,7 +120,7 @@ def _text(path: str) -> Coalesce:
 def _look_at(item: InboxItem) -> None:
     status = item.values.get("Status") or ""
     if item.in_trash:
-        item.enter(State.SKIPPED, "It was trashed in Notion.")
+        item.enter(State.SKIPPED, TRASHED)
     elif _is_double(item):
         item.enter(
             State.SKIPPED,

@@ -6,6 +6,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils import timezone
+
 from analysis.models import Triage
 from notion_sync.models import InboxItem
 
@@ -17,7 +19,7 @@ TITLE, BODY = "Open an office in Lisbon?", "It would cost 400,000 EUR a year."
 
 def an_item(title: str = TITLE, body: str = BODY, **more: Any) -> InboxItem:
     """An inbox page that was mirrored and read."""
-    read = {"last_edited_time": MINUTE, "body_of": MINUTE, "body_read_at": MINUTE}
+    read = {"last_edited_time": MINUTE, "body_of": MINUTE, "body_read_at": timezone.now()}
     columns = {"page_id": uuid.uuid4(), "values": {"Status": None}, **read, **more}
     item: InboxItem = InboxItem.objects.create(title=title, body=body, **columns)
     return item

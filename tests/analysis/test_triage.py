@@ -13,7 +13,7 @@ from analysis import triage
 from analysis.models import Analysis, BudgetPeriod, LLMCall, Perspective, Policy, Triage
 from notion_sync.models import Area, BodyRead, InboxItem, Node, OutboxEntry, Task
 from tests.analysis.rows import MINUTE, an_item
-from tests.world import Sandbox, run_stage
+from tests.world import Sandbox, add_item, poll_now, run_stage
 
 pytestmark = pytest.mark.django_db
 STRATEGIC = "Open an office in Lisbon?"
@@ -52,6 +52,41 @@ def test_it_opens_one_triage_for_an_item_that_was_read(sandbox: Sandbox) -> None
     assert fresh(item).state == "waiting"
 
 
+def test_nothing_is_paid_for_a_page_that_was_trashed_since_the_last_poll_and_a_restored_one_goes_on(
+    workspace: Sandbox,
+) -> None:
+    page = f"/pages/{add_item(workspace, STRATEGIC)}"
+    poll_now()
+    triage.open_triages()
+    InboxItem.objects.update(body_read_at=F("body_read_at") - triage.FRESH)
+    workspace.as_person("PATCH", page, {"in_trash": True})
+    run_stage("triage")
+    item = InboxItem.objects.get()
+    assert (item.in_trash, item.state, item.state_reason) == (True, "skipped", triage.TRASHED)
+    assert not LLMCall.objects.exists()
+    workspace.as_person("PATCH", page, {"in_trash": False})
+    poll_now()
+    run_stage("triage")
+    assert LLMCall.objects.count() == 1
+
+
+def test_nothing_is_paid_for_a_page_whose_trashing_was_mirrored_after_its_triage_was_opened(sandbox: Sandbox) -> None:
+    item = an_item()
+    triage.open_triages()
+    InboxItem.objects.update(in_trash=True)
+    run_stage("triage")
+    assert (fresh(item).state, LLMCall.objects.count()) == ("skipped", 0)
+
+
+def test_a_page_that_was_read_a_moment_ago_costs_no_second_look(workspace: Sandbox) -> None:
+    add_item(workspace, OPERATIONAL["title"])
+    poll_now()
+    workspace.control("log/clear")
+    run_stage("triage")
+    assert LLMCall.objects.exists()
+    assert not [one for one in workspace.requests() if one["path"].startswith("/v1/pages/")]
+
+
 @pytest.mark.parametrize("status", [None, "", "Unprocessed"])
 def test_an_empty_status_means_unprocessed(status: str | None) -> None:
     an_item(values={"Status": status})
@@ -72,7 +107,7 @@ def test_what_was_dealt_with_before_we_came_is_skipped_with_the_reason_until_a_p
 def test_what_was_trashed_is_skipped_until_it_is_restored() -> None:
     item = an_item(in_trash=True, body_of=None)
     triage.open_triages()
-    assert (fresh(item).state, item.state_reason) == ("skipped", "It was trashed in Notion.")
+    assert (fresh(item).state, item.state_reason) == ("skipped", triage.TRASHED)
     InboxItem.objects.update(in_trash=False, body_of=MINUTE)
     triage.open_triages()
     assert (fresh(item).state, Triage.objects.count()) == ("waiting", 1)

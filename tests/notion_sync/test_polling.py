@@ -171,6 +171,26 @@ def test_the_approval_is_a_column_that_queries_may_use(workspace: Sandbox) -> No
     assert Action.objects.get(approval_status="Approved").ours is False
 
 
+def test_a_page_that_is_gone_when_its_body_is_read_is_noted_as_trashed(
+    workspace: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = add_item(workspace, "Gone")
+    polling.ask()
+    run(["poll"])
+    workspace.as_person("PATCH", f"/pages/{page}", {"in_trash": True})
+
+    def refuse(page_id: str) -> client.Body:
+        raise client.NotShared("It is not there.", "Share it.")
+
+    monkeypatch.setattr(client, "page_markdown", refuse)
+    run_stage("body")
+    assert (InboxItem.objects.get().in_trash, BodyRead.objects.get().status) == (True, "done")
+    workspace.as_person("PATCH", f"/pages/{page}", {"in_trash": False})
+    poll_now()
+    assert (InboxItem.objects.get().in_trash, BodyRead.objects.get().status) == (False, "waiting")
+    assert "Share it." in BodyRead.objects.get().last_error
+
+
 def test_a_body_is_not_asked_for_while_it_is_being_read(workspace: Sandbox) -> None:
     add_item(workspace, "Once")
     polling.ask()
