@@ -25,7 +25,7 @@ STAGES = (
     "page", "drift", "window", "body", "triage", "argue", "synthesise", "deliver", "advance", "settle", "execute",
 )  # fmt: skip
 FEW, FEW_ROUNDS = 100, 3  # of make test: seeds, and how long each lives
-LIVES, ROUNDS = 160, 6  # of make test-faults
+LIVES, ROUNDS = 1_000, (3, 3, 3, 6)  # of make test-faults: by turns of the seed
 FAULTS = ["drop_before", "drop_after", "409", "429", "500", "502", "503", "503_committed", "504", "529", "half"]
 REASONS = [
     "public_api_request_rate_limit", "public_api_space_request_rate_limit", "public_api_endpoint_rate_limit",
