@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notion_sync", "0007_outbox_choices_and_doubles"),
+        ("notion_sync", "0008_listed_pages"),
     ]
 
     operations = [
