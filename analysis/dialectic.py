@@ -73,7 +73,7 @@ def _opinion(job: Perspective) -> PerspectiveAnswer:
         answer=PerspectiveAnswer,
         prompt_hash=prompt.hash,
     )
-    sourced = economics.sourced(answer.payoffs, *prompts.words_of(analysis.item))
+    sourced = economics.sourced(answer.payoffs, *prompts.words_read(analysis))
     return answer.model_copy(update={"payoffs": sourced})
 
 
@@ -193,6 +193,7 @@ def argue_again(analysis: Analysis, depth: Depth, *, by: Actor, reason: str = ""
             depth_reason=f"{by} asked for it.",
             asked_by=str(by)[:150],
             item_digest=item.digest,
+            item_read=prompts.told_of(item),
             intent=latest.intent,
         )
         open_voices(again)
@@ -228,6 +229,7 @@ def complete(analysis: Analysis, *, by: Actor, reason: str = "") -> Analysis:
             depth_reason=f"{by} asked for the missing voices.",
             asked_by=str(by)[:150],
             item_digest=analysis.item_digest,
+            item_read=analysis.item_read,
             intent=analysis.intent,
         )
         heard = [
@@ -255,6 +257,7 @@ def open_revision(analysis: Analysis, note: str) -> Analysis:
             "depth_reason": analysis.depth_reason,
             "note": note,
             "item_digest": analysis.item.digest,
+            "item_read": prompts.told_of(analysis.item),
             "intent": analysis.intent,
         },
     )
@@ -289,7 +292,7 @@ def argument_of(analysis: Analysis, answer: SynthesisAnswer, rival: SynthesisAns
     item = analysis.item
     title = TriageAnswer.model_validate(item.triage.answer).title
     page = intent_page(title, answer, _heard(analysis), analysis.conflict, today, rival, analysis.depth)
-    return [*warning_section(item.orders), *live_links(page, *prompts.words_of(item))]
+    return [*warning_section(item.orders), *live_links(page, *prompts.words_read(analysis))]
 
 
 def stored_argument(analysis: Analysis) -> list[Block]:

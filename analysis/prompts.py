@@ -69,19 +69,41 @@ def words_of(item: InboxItem) -> list[str]:
     return [item.title, text_of(item)]
 
 
+def told_of(item: InboxItem) -> dict[str, Any]:
+    """What a model is told of the item as it stands now."""
+    return {
+        "title": item.title,
+        "content": text_of(item),
+        "source": item.values.get("Source") or "",
+        "urgent": bool(item.values.get("Urgent")),
+    }
+
+
+def read_of(analysis: Analysis) -> dict[str, Any]:
+    """What all personas of this argument are told of the item, whatever became of its page since."""
+    read: dict[str, Any] | None = analysis.item_read
+    return told_of(analysis.item) if read is None else read
+
+
+def words_read(analysis: Analysis) -> list[str]:
+    """The title and the text that this argument is about."""
+    read = read_of(analysis)
+    return [read["title"], read["content"]]
+
+
 def triage_user(item: InboxItem) -> str:
     """The item, and the areas that it may belong to."""
-    return f"{_item(item)}\n{fence('areas', sorted(area.title for area in live_areas()))}"
+    return f"{_item(told_of(item))}\n{fence('areas', sorted(area.title for area in live_areas()))}"
 
 
 def item_alone(analysis: Analysis) -> str:
     """The item, and nothing that was said about it."""
-    return _item(analysis.item)
+    return _item(read_of(analysis))
 
 
 def matter(analysis: Analysis) -> str:
     """The item alone: an adviser hears no other. For a revision also the earlier plan, and what to change in it."""
-    return "\n".join([_item(analysis.item), *_revision(analysis)])
+    return "\n".join([item_alone(analysis), *_revision(analysis)])
 
 
 def opinions(analysis: Analysis, voices: list[Perspective]) -> str:
@@ -136,20 +158,14 @@ def live_areas() -> list[Area]:
     return [area for area in Area.objects.filter(in_trash=False) if area.values.get("Status") != "Archived"]
 
 
-def _item(item: InboxItem) -> str:
-    text = text_of(item)
-    if len(text) > LONGEST_TEXT:
+def _item(told: dict[str, Any]) -> str:
+    length = len(told["content"])
+    if length > LONGEST_TEXT:
         raise Never(
-            f"The text has {len(text):,} characters, and at most {LONGEST_TEXT:,} are read at once. "
+            f"The text has {length:,} characters, and at most {LONGEST_TEXT:,} are read at once. "
             "Shorten the page or split it, then queue it again."
         )
-    matter = {
-        "title": item.title,
-        "content": text,
-        "source": item.values.get("Source") or "",
-        "urgent": bool(item.values.get("Urgent")),
-    }
-    return fence("item", matter)
+    return fence("item", told)
 
 
 def _revision(analysis: Analysis) -> list[str]:

@@ -12,7 +12,7 @@ from analysis import by_hand, depth, ledger, nodes, router
 from analysis.answers import Persona, Route, TriageAnswer
 from analysis.models import Analysis, Depth, IntentRun, Policy
 from analysis.pages import SYSTEM, log_values, priority
-from analysis.prompts import live_areas, text_of
+from analysis.prompts import live_areas, text_of, told_of
 from notion_sync import outbox
 from notion_sync.models import Area, InboxItem, LogEntry, Mirror, Task
 
@@ -78,6 +78,7 @@ def argue(item: InboxItem, answer: TriageAnswer) -> None:
         lead=lead,
         lead_reason={**asdict(explanation), "named": answer.lead_persona, "decided_by": decided_by},
         item_digest=item.digest,
+        item_read=told_of(item),
         depth=chosen,
         depth_reason=why,
         patient=policy.patient_lane and not item.values.get("Urgent"),

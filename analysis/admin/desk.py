@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from analysis import acceptance, desk, dialectic, settlement
+from analysis import acceptance, desk, dialectic, settlement, sources
 from analysis.admin.reading import html
 from analysis.answers import Plan, SynthesisAnswer
 from analysis.desk import Changed, Decision, Shown, Wish
@@ -143,6 +143,7 @@ class ProposalAdmin(ReadOnlyAdmin):
             "title": str(proposal.action),
             "proposal": proposal,
             "row": _row(proposal),
+            "changed": sources.notice(proposal),
             "argument": html(dialectic.stored_argument(proposal)),
             "proposed": proposed,
             "fields": [_field(name, label, proposed, draft.wish.plan) for name, label in TEXTS],
@@ -190,6 +191,7 @@ def _row(proposal: Any) -> dict[str, Any]:
         "recommended": answer.recommended,
         "rejects": rejects,
         "orders": bool(proposal.item.orders),
+        "changed": bool(sources.changes(proposal)),
     }
 
 

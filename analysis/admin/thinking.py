@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from analysis import dialectic
+from analysis import dialectic, sources
 from analysis.admin import runs
 from analysis.admin.reading import html
 from analysis.answers import Persona
@@ -35,12 +35,17 @@ class AnalysisAdmin(ReadOnlyAdmin):
     list_select_related = ("item", "intent", "action")
     search_fields = ("item__title",)
     exclude = ("lead_reason",)
-    readonly_fields = ("who_leads", "argument")
+    readonly_fields = ("source_changed", "who_leads", "argument")
     actions_list: Any = ("argue_intent",)
     actions_detail = ("again", "complete")
 
     class Media:
         css = {"all": ["emm/reading.css"]}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """The notice comes first, and only where there is one."""
+        rest = [name for name in super().get_fields(request, obj) if name != "source_changed"]
+        return ["source_changed", *rest] if obj is not None and sources.notice(obj) else rest
 
     def has_complete_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether this person may start work, and a voice of the first round is missing here."""
@@ -59,6 +64,10 @@ class AnalysisAdmin(ReadOnlyAdmin):
     @action(description="Argue an intent", permissions=["operate"])
     def argue_intent(self, request: HttpRequest) -> HttpResponse:
         return runs.argue_intent(request)
+
+    @display(description="look at this first")
+    def source_changed(self, analysis: Analysis) -> str:
+        return render_to_string("analysis/source_changed.html", {"changed": sources.notice(analysis)})
 
     @display(description="the argument")
     def argument(self, analysis: Analysis) -> SafeString | str:

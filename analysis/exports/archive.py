@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from django.utils import timezone
 
+from analysis import sources
 from analysis.exports.choice import Choice
 from analysis.exports.examples import Example, example
 from analysis.exports.formats import FORMATS, Record
@@ -163,7 +164,7 @@ def _examples(choice: Choice, redactor: Redactor, tally: Counter[str], prompts: 
             tally["too long"] += 1
             continue
         analysis = settlement.synthesis.analysis
-        tally["edited since"] += analysis.item.digest != analysis.item_digest
+        tally["edited since"] += bool(sources.changes(analysis))
         prompts[one.row["prompt"] or "unknown"] += 1
         yield one
 

@@ -10,7 +10,7 @@ from analysis import acceptance
 from analysis.answers import Plan
 from analysis.exports.redaction import Redactor
 from analysis.models import Analysis, Settlement
-from analysis.prompts import LONGEST_TEXT, fence, text_of
+from analysis.prompts import LONGEST_TEXT, fence, read_of
 
 SYSTEM = (
     "You propose a plan for one decision. The matter stands in <item> as JSON; for a second attempt the earlier plan "
@@ -38,8 +38,8 @@ class Example:
 def example(settlement: Settlement, redactor: Redactor, validation_percent: int) -> Example | None:
     """The example of a settlement from `Choice.decisions`; None where the item's text is longer than models are sent."""
     analysis = settlement.synthesis.analysis
-    text = text_of(analysis.item)
-    if len(text) > LONGEST_TEXT:
+    read = read_of(analysis)
+    if len(read["content"]) > LONGEST_TEXT:
         return None
     proposed = Plan.model_validate(redactor.hide(settlement.synthesis.plan))
     final = Plan.model_validate(redactor.hide(settlement.final_plan))
@@ -47,7 +47,7 @@ def example(settlement: Settlement, redactor: Redactor, validation_percent: int)
     return Example(
         decision=settlement.decision,
         edited=settlement.decision == DECISION.APPROVED and (settlement.acceptance_rate or 0) < EDITED,
-        question=_question(analysis, text, redactor),
+        question=_question(analysis, read, redactor),
         proposed=proposed.model_dump_json(),
         final=final.model_dump_json(),
         row=_row(settlement, proposed, final, redactor, "validation" if validation else "train"),
@@ -63,16 +63,9 @@ def in_validation(page_id: str, percent: int) -> bool:
     return int(hashlib.sha256(page_id.encode()).hexdigest()[:8], 16) % 100 < percent
 
 
-def _question(analysis: Analysis, text: str, redactor: Redactor) -> str:
+def _question(analysis: Analysis, read: dict[str, Any], redactor: Redactor) -> str:
     """The matter as the personas read it; for a revision with the earlier plan, and what was to change."""
-    values = analysis.item.values
-    matter = {
-        "title": analysis.item.title,
-        "content": text,
-        "source": values.get("Source") or "",
-        "urgent": bool(values.get("Urgent")),
-    }
-    parts = [fence("item", redactor.hide(matter))]
+    parts = [fence("item", redactor.hide(read))]
     if analysis.note:
         earlier = Analysis.objects.select_related("synthesis").get(
             item_id=analysis.item_id, revision=analysis.revision - 1

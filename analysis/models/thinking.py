@@ -114,6 +114,11 @@ class Analysis(models.Model):
         blank=True, default="", db_default="", help_text="Why it no longer counts: a person sent the item elsewhere."
     )
     item_digest = models.CharField(max_length=64, help_text="The item's digest when it was read.")
+    item_read = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="What the personas are told of the item, as it stood when the argument was opened; empty: older than this.",
+    )
     intent = models.ForeignKey(Intent, null=True, blank=True, on_delete=models.PROTECT, related_name="analyses")
     action = models.OneToOneField(Action, null=True, blank=True, on_delete=models.PROTECT, related_name="analysis")
     opened_at = models.DateTimeField(db_default=Now())
