@@ -1,26 +1,29 @@
 """A decision waits: its owner is told in Notion, and over the channels; then reminded; then others are told.
 
-Nothing is ever approved because nobody answered. What is sent over a channel is promised when the call is opened, so that a
-Notion that takes no comments keeps no message back.
+So is the owner whose inbox page was changed after its plan was proposed, and who is asked how an approved plan went. Nothing
+is ever approved because nobody answered. What is sent over a channel is promised when the call is opened, so that a Notion
+that takes no comments keeps no message back.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from analysis import outcome, sources
+from analysis.models import Analysis, Outcome
 from analysis.pages import shorten
 from emm.jobs import Later, Misconfigured, Never
 from emm.schedule import nudge
 from notion_sync import client
 from notion_sync.mirror import bot_id
-from notion_sync.models import Action, InboxItem
+from notion_sync.models import InboxItem
 from notion_sync.rich_text import clean
 from ops import notices, overview
 from ops.health import database_now
@@ -30,13 +33,23 @@ from ops.overview import Proposal, span
 
 NEEDS_A_PERSON = timedelta(hours=1)
 LONGEST_TITLE = 200
+AT_REST = timedelta(minutes=10)  # since the last edit of a page: whoever is still writing is not told of each sentence
 Kind = Call.Kind
+DECIDE = "Set Approval_Status on this page to decide; until then nothing is done."
+READ_AGAIN = (
+    "Set Approval_Status to Needs_Revision, with a word in User_Notes, to have the page read as it is now, or decide all the "
+    "same. Nothing is argued again by itself."
+)
+ANSWER = "Set Outcome on this page, or answer in the console under Outcomes."
 
 
 def open_due() -> None:
-    """Stage call, every minute: announce what is new, remind of what waits, and tell others of what waits for long."""
+    """Stage call, every minute: announce what is new, remind of what waits, and tell others of what waits for long; say which
+    inbox pages were changed, and ask how it went."""
     policy = NoticePolicy.current()
     now = database_now()
+    for due in outcome.due().select_related("settlement__synthesis__analysis__intent"):
+        _ask_how_it_went(due, policy)
     remind, escalate = (timedelta(hours=n) for n in (policy.remind_after_hours, policy.escalate_after_hours))
     for proposal in overview.proposals():
         action = proposal.analysis.action
@@ -44,29 +57,63 @@ def open_due() -> None:
             continue
         waited = max(now - proposal.since, timedelta())
         if not Call.objects.filter(analysis=proposal.analysis, kind=Kind.ANNOUNCE).exists():
-            _open(proposal, action, Kind.ANNOUNCE, 1, "A decision waits for you: {title}", policy)
+            _open(proposal, Kind.ANNOUNCE, 1, "A decision waits for you: {title}", policy)
         number = min(waited // remind, MOST_REMINDERS)
         if number and not Call.objects.filter(analysis=proposal.analysis, kind=Kind.REMIND, number=number).exists():
             words = f"Reminder {number}: for {span(waited)} a decision has waited for you: {{title}}"
-            _open(proposal, action, Kind.REMIND, number, words, policy)
+            _open(proposal, Kind.REMIND, number, words, policy)
         if waited >= escalate and not Call.objects.filter(analysis=proposal.analysis, kind=Kind.ESCALATE).exists():
             words = f"Nobody has decided for {span(waited)}, so others were told as well: {{title}}"
-            _open(proposal, action, Kind.ESCALATE, 1, words, policy)
+            _open(proposal, Kind.ESCALATE, 1, words, policy)
+        _tell_of_a_change(proposal, now, policy)
 
 
-def _open(proposal: Proposal, action: Action, kind: Call.Kind, number: int, words: str, policy: NoticePolicy) -> None:
-    """Promise the comment and the messages, once for each analysis, kind and number."""
-    subject = words.format(title=shorten(proposal.title, LONGEST_TITLE))
-    console = overview.console("notion_sync_inboxitem_change", proposal.analysis.item_id)
+def _tell_of_a_change(proposal: Proposal, now: datetime, policy: NoticePolicy) -> None:
+    """Once for each thing that the inbox page has come to say since it was argued about."""
+    analysis, edited = proposal.analysis, proposal.analysis.item.last_edited_time
+    changes = sources.changes(analysis)
+    if not changes or (edited is not None and edited > now - AT_REST):
+        return
+    told, digest = Call.objects.filter(analysis=analysis, kind=Kind.CHANGED), sources.digest_of_now(analysis)
+    if not told.filter(digest=digest).exists():
+        words = f"The inbox page was changed after this plan was proposed ({sources.in_words(changes)}): {{title}}"
+        _open(proposal, Kind.CHANGED, told.count() + 1, words, policy, then=READ_AGAIN, digest=digest)
+
+
+def _ask_how_it_went(due: Outcome, policy: NoticePolicy) -> None:
+    """Once for each approval whose outcome a person is asked for."""
+    analysis = due.settlement.synthesis.analysis
+    intent = analysis.intent
+    asked = Call.objects.filter(analysis=analysis, kind=Kind.OUTCOME).exists()
+    if asked or intent is None or intent.page_id is None or intent.in_trash or due.asked_at is None:
+        return
+    words = f"The review date has come ({due.review_on}). How did it go: {{title}}"
+    _open(Proposal(analysis, due.asked_at), Kind.OUTCOME, 1, words, policy, then=ANSWER)
+
+
+def _open(
+    about: Proposal,
+    kind: Call.Kind,
+    number: int,
+    words: str,
+    policy: NoticePolicy,
+    *,
+    then: str = DECIDE,
+    digest: str = "",
+) -> None:
+    """Promise the comment and the messages, once for each analysis, kind and number. `then`: what one can do."""
+    subject = words.format(title=shorten(about.title, LONGEST_TITLE))
+    console = overview.console("notion_sync_inboxitem_change", about.analysis.item_id)
     with transaction.atomic():
         call, made = Call.objects.get_or_create(
-            analysis=proposal.analysis,
+            analysis=about.analysis,
             kind=kind,
             number=number,
             defaults={
-                "action": action,
-                "text": f"{subject}. Set Approval_Status on this page to decide; until then nothing is done.",
-                "mentions": _owners(action, proposal.analysis.item),
+                "action": about.analysis.action,
+                "text": f"{subject}. {then}",
+                "digest": digest,
+                "mentions": _owners(about.analysis),
             },
         )
         if not made:
@@ -75,7 +122,7 @@ def _open(proposal: Proposal, action: Action, kind: Call.Kind, number: int, word
             nudge("call", call.pk)
         else:
             Call.objects.filter(pk=call.pk).update(status=Call.Status.DONE, outcome="Comments are switched off.")
-        body = f"{subject}\n\nIn Notion: {proposal.link}\nIn the console: {console}"
+        body = f"{subject}\n\nIn Notion: {call.page.url or console}\nIn the console: {console}"
         notices.tell(subject, body, about="decision", channels=_channels(kind))
 
 
@@ -89,18 +136,19 @@ def _channels(kind: Call.Kind) -> Iterable[Channel]:
     return found.values()
 
 
-def _owners(action: Action, item: InboxItem) -> list[uuid.UUID]:
-    """Whom the proposal belongs to: its Owner, or else the Owner of the inbox page. Empty: nobody is named."""
-    named = action.values.get("Owner") or item.values.get("Owner") or []
+def _owners(analysis: Analysis) -> list[uuid.UUID]:
+    """Whom it belongs to: the Owner of the proposal, or else of the inbox page. Empty: nobody is named."""
+    proposed = analysis.action.values if analysis.action else {}
+    named = proposed.get("Owner") or analysis.item.values.get("Owner") or []
     return [uuid.UUID(person) for person in named]
 
 
 def send(job: Call) -> None:
-    """Comment on the proposal, unless it was decided meanwhile. Raises what client.create_comment raises."""
-    if not _still_waits(job):
-        job.keep(outcome="Not sent: it no longer waited for a decision.")
+    """Comment on the page, unless there is no cause any more. Raises what client.create_comment raises."""
+    if why := _settled_meanwhile(job):
+        job.keep(outcome=f"Not sent: {why}")
         return
-    page_id = str(job.action.page_id)
+    page_id = str(job.page.page_id)
     if job.sent_at is not None and _stands_there(job, page_id):
         job.keep(outcome="Commented; the answer was lost, and the comment was found.")
         return
@@ -122,9 +170,19 @@ def send(job: Call) -> None:
     job.keep(outcome="Commented.")
 
 
-def _still_waits(job: Call) -> bool:
-    item = job.analysis.item
-    return item.state == InboxItem.State.PROPOSED and not job.analysis.superseded and not job.action.in_trash
+def _settled_meanwhile(job: Call) -> str:
+    """Why nobody has to be told any more, in words; "" while somebody has."""
+    analysis, item = job.analysis, job.analysis.item
+    if job.page.in_trash:
+        return "its page is in the trash."
+    if job.kind == Kind.OUTCOME:
+        answered = not outcome.due().filter(settlement__synthesis__analysis=analysis).exists()
+        return "it was answered meanwhile." if answered else ""
+    if item.state != InboxItem.State.PROPOSED or analysis.superseded:
+        return "it no longer waited for a decision."
+    if job.kind == Kind.CHANGED and job.digest != sources.digest_of_now(analysis):
+        return "the inbox page was changed again."
+    return ""
 
 
 def _stands_there(job: Call, page_id: str) -> bool:

@@ -79,4 +79,4 @@ class DigestAdmin(ReadOnlyAdmin):
 class CallAdmin(JobAdmin):
     list_display = ("__str__", "shown_status", "opened_at", "outcome", "failures", "error")
     list_filter = (*JobAdmin.list_filter, "kind")
-    list_select_related = ("action",)
+    list_select_related = ("action", "analysis__intent")

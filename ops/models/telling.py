@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from analysis.models import Analysis
 from emm.jobs import Job
-from notion_sync.models import Action, LogEntry
+from notion_sync.models import Action, Intent, LogEntry
 
 WEEKDAYS = [(number, f"{datetime(2024, 1, 1 + number):%A}") for number in range(7)]  # 2024 began on a Monday
 MOST_REMINDERS = 5
@@ -119,7 +119,7 @@ class Digest(models.Model):
 
 
 class Call(Job):
-    """One word in Notion to the person for whom a decision waits: a comment on the proposal that mentions them."""
+    """One word in Notion to the person for whom something waits: a comment on its page that mentions them."""
 
     stage = "call"
 
@@ -127,11 +127,20 @@ class Call(Job):
         ANNOUNCE = "announce", "a decision waits"
         REMIND = "remind", "reminder"
         ESCALATE = "escalate", "escalation"
+        CHANGED = "changed", "its inbox page was changed"
+        OUTCOME = "outcome", "how did it go?"
 
     analysis = models.ForeignKey(Analysis, on_delete=models.CASCADE, related_name="calls")
     action = models.ForeignKey(Action, on_delete=models.CASCADE, related_name="calls")
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    number = models.PositiveSmallIntegerField(default=1, help_text="Of the reminder.")
+    number = models.PositiveSmallIntegerField(default=1, help_text="Of the reminder, or of the change.")
+    digest = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of what the inbox page says now; of a change only.",
+    )
     text = models.TextField()
     mentions = ArrayField(models.UUIDField(), default=list, blank=True, help_text="Notion's ids of those it mentions.")
     opened_at = models.DateTimeField(db_default=Now())
@@ -144,11 +153,26 @@ class Call(Job):
         constraints = [
             *Job.Meta.constraints,
             models.UniqueConstraint(fields=["analysis", "kind", "number"], name="call_once"),
-            models.CheckConstraint(condition=Q(kind__in=["announce", "remind", "escalate"]), name="call_known_kind"),
+            models.UniqueConstraint(
+                fields=["analysis", "digest"], condition=Q(kind="changed"), name="call_once_for_a_change"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["announce", "remind", "escalate", "changed", "outcome"]), name="call_known_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="changed") & ~Q(digest="") | ~Q(kind="changed") & Q(digest=""),
+                name="call_digest_of_a_change",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.number}: {self.action}"
+        return f"{self.get_kind_display()} {self.number}: {self.page}"
+
+    @property
+    def page(self) -> Action | Intent:
+        """The page that is commented on: the proposal, or the intent where it is asked how it went."""
+        intent = self.analysis.intent
+        return intent if self.kind == self.Kind.OUTCOME and intent is not None else self.action
 
     @property
     def item_id(self) -> Any:

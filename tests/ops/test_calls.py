@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from analysis.models import Analysis, Settlement
+from analysis import outcome
+from analysis.models import Analysis, Outcome, Settlement
 from emm.jobs import Job, Misconfigured
 from notion_sync import client
 from notion_sync.models import InboxItem
@@ -17,7 +18,7 @@ from ops.models import Call, Channel, Contact, Notice, NoticePolicy
 from sandbox.notion.users import COLLEAGUE, PERSON
 from tests.factories import make_item, make_proposal
 from tests.test_journey import CONTEXT, QUESTION
-from tests.world import Sandbox, add_item, poll_now, run_stage, work
+from tests.world import Sandbox, add_item, decide, poll_now, run_stage, text, work
 
 
 @pytest.fixture
@@ -166,3 +167,87 @@ def test_a_proposal_without_an_owner_is_announced_to_nobody_by_name() -> None:
     make_proposal(make_item(state=InboxItem.State.PROPOSED))
     calls.open_due()
     assert Call.objects.get().mentions == []
+
+
+# A page that changed, and how it went
+
+
+def change(sandbox: Sandbox, content: str, *, minutes_ago: int = 11) -> None:
+    page = InboxItem.objects.get().page_id
+    sandbox.as_person("PATCH", f"/pages/{page}", {"properties": {"Content": text(content)}})
+    poll_now()
+    InboxItem.objects.update(last_edited_time=Now() - timedelta(minutes=minutes_ago))
+
+
+def told_of_changes(sandbox: Sandbox, analysis: Analysis) -> list[str]:
+    for _ in range(2):
+        run_stage("call")
+    return [one for one in said(sandbox, analysis) if "was changed" in one]
+
+
+def test_a_changed_page_is_told_once_for_each_wording_and_starts_nothing(waiting: Analysis, workspace: Sandbox) -> None:
+    change(workspace, "They want $900,000.")
+    (first,) = told_of_changes(workspace, waiting)
+    assert first.startswith("@Robin Vale The inbox page was changed after this plan was proposed (the text): ")
+    assert "Needs_Revision" in first
+    change(workspace, "They want $950,000.")
+    assert len(told_of_changes(workspace, waiting)) == 2
+    change(workspace, "They want $900,000.")
+    assert len(told_of_changes(workspace, waiting)) == 2, "these words were told of"
+    assert Analysis.objects.count() == 1
+
+
+def test_who_is_still_writing_or_wrote_the_same_again_is_not_told(waiting: Analysis, workspace: Sandbox) -> None:
+    change(workspace, "They want $9", minutes_ago=1)
+    assert told_of_changes(workspace, waiting) == []
+    change(workspace, CONTEXT)
+    assert told_of_changes(workspace, waiting) == []
+    assert not Call.objects.filter(kind="changed").exists()
+
+
+def test_a_change_that_was_taken_back_before_the_comment_is_not_told(waiting: Analysis, workspace: Sandbox) -> None:
+    change(workspace, "They want $900,000.")
+    calls.open_due()
+    change(workspace, CONTEXT)
+    assert told_of_changes(workspace, waiting) == []
+    assert Call.objects.get(kind="changed").outcome == "Not sent: the inbox page was changed again."
+
+
+def test_the_owner_is_asked_once_on_the_intent_how_it_went(waiting: Analysis, workspace: Sandbox) -> None:
+    one = review(waiting, workspace)
+    for _ in range(2):
+        run_stage("call")
+    (comment,) = on_the_intent(workspace, waiting)
+    assert comment["rich_text"][0]["mention"]["user"]["id"] == PERSON.id
+    words = "".join(part["plain_text"] for part in comment["rich_text"])
+    assert f"The review date has come ({one.review_on})" in words
+    assert "Set Outcome on this page" in words
+    assert not any("How did it go" in comment for comment in said(workspace, waiting))
+
+
+def test_who_has_answered_already_is_not_asked_on_the_intent(waiting: Analysis, workspace: Sandbox) -> None:
+    one = review(waiting, workspace)
+    calls.open_due()
+    outcome.answer(one, "Better", by="ana", how=Outcome.How.CONSOLE)
+    run_stage("call")
+    assert on_the_intent(workspace, waiting) == []
+    assert Call.objects.get(kind="outcome").outcome == "Not sent: it was answered meanwhile."
+
+
+def review(analysis: Analysis, sandbox: Sandbox) -> Outcome:
+    """The outcome of the approved proposal, asked for today."""
+    assert analysis.action is not None
+    decide(sandbox, analysis.action, "Approved")
+    poll_now()
+    work()
+    one = Outcome.objects.get()
+    Outcome.objects.update(due_at=Now())
+    work()
+    one.refresh_from_db()
+    assert one.asked_at is not None
+    return one
+
+
+def on_the_intent(sandbox: Sandbox, analysis: Analysis) -> list[dict[str, Any]]:
+    assert analysis.intent is not None
+    return list(sandbox.as_person("GET", f"/comments?block_id={analysis.intent.page_id}")["results"])
