@@ -20,7 +20,7 @@ from django.db.models import DecimalField, Exists, F, OuterRef, QuerySet, Subque
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from analysis import acceptance, pages, settlement
+from analysis import acceptance, dialectic, pages, settlement
 from analysis.answers import Plan, Reject
 from analysis.economics import LABELS
 from analysis.execution import MOST_TASKS, TAKEN_BACK, TASK_NAME
@@ -282,11 +282,44 @@ def approve_after_all(job: Settlement, *, by: Actor, reason: str = "") -> None:
     """Have the tasks of an approval that was taken back made after all. Raises ValidationError where none was."""
     with transaction.atomic():
         execution = Execution.objects.select_for_update().filter(settlement=job).first()
-        if execution is None or execution.status != Job.Status.NEVER or execution.last_error != TAKEN_BACK:
-            raise ValidationError("It was not taken back.")
+        _refuse_unless_taken_back(execution)
+        assert execution is not None
+        if (
+            Analysis.objects.filter(item=job.item_id, revision=job.synthesis.analysis.revision + 1)
+            .exclude(note="")
+            .exists()
+        ):
+            raise ValidationError("It is argued again with a note by now: decide on the new version.")
         _say(job, "Approved", "Approved", "approve after all")
         execution.queue_again()
         record("proposal.approve_after_all", job, by=by, reason=reason)
+
+
+def argue_again(job: Settlement, note: str, *, by: Actor) -> Analysis:
+    """Open the next revision, with a note, of an approval that was taken back; the settlement counted, and stays.
+
+    Raises ValidationError without a note, where nothing was taken back, and where the item is beyond this version.
+    """
+    note = _text(note)
+    if not note or len(note) > LONGEST_TEXT:
+        raise ValidationError(f"Say in a note of at most {LONGEST_TEXT:,} characters what to think about again.")
+    with transaction.atomic():
+        # The analysis first: whoever sends the item elsewhere locks it first, too.
+        analysis = Analysis.objects.select_for_update().get(synthesis=job.synthesis_id)
+        _refuse_unless_taken_back(Execution.objects.select_for_update().filter(settlement=job).first())
+        if analysis.superseded:
+            raise ValidationError(analysis.superseded)
+        if analysis.item.analyses.filter(revision__gt=analysis.revision).exists():
+            raise ValidationError("There is a newer version already: decide on that one.")
+        revision = dialectic.open_revision(analysis, note)
+        _say(job, "Needs_Revision", "In_Analysis", "argue again with a note")
+        record("proposal.argue_again", job, by=by, after={"revision": revision.revision}, reason=note)
+    return revision
+
+
+def _refuse_unless_taken_back(execution: Execution | None) -> None:
+    if execution is None or execution.status != Job.Status.NEVER or execution.last_error != TAKEN_BACK:
+        raise ValidationError("It was not taken back.")
 
 
 def _say(job: Settlement, approval: str, status: str, purpose: str) -> None:

@@ -102,6 +102,8 @@ def _open(
     digest: str = "",
 ) -> None:
     """Promise the comment and the messages, once for each analysis, kind and number. `then`: what one can do."""
+    action = about.analysis.action
+    assert action is not None, "a proposal has its page"
     subject = words.format(title=shorten(about.title, LONGEST_TITLE))
     console = overview.console("notion_sync_inboxitem_change", about.analysis.item_id)
     with transaction.atomic():
@@ -110,7 +112,7 @@ def _open(
             kind=kind,
             number=number,
             defaults={
-                "action": about.analysis.action,
+                "action": action,
                 "text": f"{subject}. {then}",
                 "digest": digest,
                 "mentions": _owners(about.analysis),

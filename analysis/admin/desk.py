@@ -14,13 +14,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from analysis import acceptance, desk, dialectic, settlement, sources
+from analysis import acceptance, desk, dialectic, quotes, settlement, sources
 from analysis.admin.reading import html
 from analysis.answers import Plan, SynthesisAnswer
 from analysis.desk import Changed, Decision, Shown, Wish
 from analysis.economics import LABELS
 from analysis.execution import MOST_TASKS, TAKEN_BACK
-from analysis.models import Execution, Proposal, Settlement
+from analysis.models import Depth, Execution, Proposal, Settlement
 from emm.admin import ReadOnlyAdmin, change_page, person
 from emm.jobs import Later, Never
 
@@ -94,6 +94,9 @@ class ProposalAdmin(ReadOnlyAdmin):
             if deed == "after_all":
                 desk.approve_after_all(_settlement(proposal), by=person(request))
                 return self._back(request, proposal, "Approved after all: the tasks are made.")
+            if deed == "argue_again":
+                desk.argue_again(_settlement(proposal), request.POST.get("note", ""), by=person(request))
+                return self._back(request, proposal, "The personas argue again with your note.")
             draft = _draft(request, proposal)
         except ValidationError as error:
             return self._back(request, proposal, " ".join(error.messages), messages.WARNING)
@@ -157,6 +160,7 @@ class ProposalAdmin(ReadOnlyAdmin):
             "blocked": blocked,
             "refused": refused,
             "decided": decided and _decided(decided),
+            "price": "" if decided is None else _price(proposal),
             "why_not": why_not,
             "may_decide": self.has_decide_permission(request) and not decided and not why_not,
             "may_undo": self.has_decide_permission(request),
@@ -214,6 +218,14 @@ def _decided(job: Settlement) -> dict[str, Any]:
         "taken_back": execution is not None and execution.last_error == TAKEN_BACK,
         "execution": execution,
     }
+
+
+def _price(proposal: Proposal) -> str:
+    """What another argument at the same depth costs, in words; "" for a text that is too long to be read."""
+    try:
+        return str(quotes.of_depth(proposal.item, Depth(proposal.depth), triaged=True))
+    except Never:
+        return ""
 
 
 def _percent(rate: float | None) -> str:

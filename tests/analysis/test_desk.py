@@ -245,6 +245,39 @@ def test_what_was_taken_back_can_be_approved_after_all(
     assert (action_of(proposal).values["Approval_Status"], state(proposal)) == ("Approved", "done")
 
 
+def test_what_was_taken_back_can_be_argued_again_with_a_note_and_decided_otherwise(
+    proposal: Analysis, workspace: Sandbox, slow: None, admin_client: Client
+) -> None:
+    settled = take(proposal)
+    with pytest.raises(ValidationError, match="not taken back"):
+        desk.argue_again(settled, "Think of winter.", by="ada")
+    work()
+    desk.take_back(settled, by="ada")
+    path = f"/admin/analysis/proposal/{proposal.pk}/change/"
+    page = admin_client.get(path).content.decode()
+    assert "Approve after all" in page
+    assert "Argue again with this note" in page
+    admin_client.post(path, {"deed": "argue_again", "note": "  "})
+    assert Analysis.objects.count() == 1
+    admin_client.post(path, {"deed": "argue_again", "note": "Think of winter."})
+    revision = Analysis.objects.get(revision=2)
+    assert (revision.note, state(proposal)) == ("Think of winter.", "analysing")
+    for again in (
+        lambda: desk.argue_again(settled, "Twice.", by="bob"),
+        lambda: desk.approve_after_all(settled, by="b"),
+    ):
+        with pytest.raises(ValidationError, match="decide on"):
+            again()
+    assert "decide on the new version" in admin_client.get(path).content.decode()
+    work()
+    assert action_of(proposal).values["Approval_Status"] == "Needs_Revision"
+    take(revision, decision="Rejected", reason="Too risky")
+    work()
+    assert (state(proposal), Task.objects.count()) == ("done", 0)
+    assert Settlement.objects.get(pk=settled.pk).decision == "Approved", "what was settled stays"
+    assert AuditEntry.objects.get(action="proposal.argue_again").reason == "Think of winter."
+
+
 # One decision
 
 
