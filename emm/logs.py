@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import re
+import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -55,6 +56,13 @@ def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutable
         if not name.startswith("_"):
             event[name] = hide(value, name)
     return event
+
+
+def aside() -> None:
+    """Log to standard error from here on: standard output is for what a command prints, such as JSON for a program."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)
 
 
 def configure(options: dict[str, Any]) -> None:

@@ -17,8 +17,9 @@ from analysis.training import figure
 
 PROXY = (
     "There is no ground truth for a decision. What is compared: how often the recommended option is the labelled one, and "
-    "how many of the labelled points the analysis names, by words. Equal spend: as many quick runs as one standard run "
-    "costs, whose recommendations vote; the points are those of the first run that the vote agrees with."
+    "how many of the labelled points the analysis names, by words. Equal spend: as many quick runs as the standard runs "
+    "cost, what is left over of one item going to the next; their recommendations vote, and the "
+    "points are those of the first run that the vote agrees with."
 )
 
 

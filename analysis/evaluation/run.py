@@ -62,6 +62,7 @@ def evaluate(found: Sequence[Label], *, by: str, argue: bool = True, say: Say = 
     sitting = _Sitting(evaluation, Counter())
     seen: list[Sorted] = []
     argued: list[Argued] = []
+    left = Decimal(0)  # what the standard runs cost and quick ones have not spent yet: the next item's may
     why = ""
     try:
         for label in found:
@@ -69,7 +70,8 @@ def evaluate(found: Sequence[Label], *, by: str, argue: bool = True, say: Say = 
             say(f"{label.id}: {seen[-1].said}")
         for label in found if argue else ():
             if label.best:
-                argued.append(_argue(sitting, label, seen))
+                argued.append(_argue(sitting, label, seen, left))
+                left += argued[-1].standard_usd - argued[-1].quick_usd
                 say(f"{label.id}: argued")
     except Later as stopped:
         why = stopped.why
@@ -102,8 +104,8 @@ def _sort(sitting: _Sitting, label: Label) -> Sorted:
     return Sorted(label, answer, held)
 
 
-def _argue(sitting: _Sitting, label: Label, seen: Sequence[Sorted]) -> Argued:
-    """The same item argued at standard once, and at quick as often as one standard run costs."""
+def _argue(sitting: _Sitting, label: Label, seen: Sequence[Sorted], left: Decimal) -> Argued:
+    """The same item argued at standard once, and at quick as often as that and what is `left` over pay for, at least once."""
     triage = next(one.answer for one in seen if one.label.id == label.id)
     lead = _lead(label, triage)
     before = sitting.spent()
@@ -111,14 +113,14 @@ def _argue(sitting: _Sitting, label: Label, seen: Sequence[Sorted]) -> Argued:
     middle = sitting.spent()
     quick = [_run(sitting, label, [lead])]
     price = sitting.spent() - middle
-    for _ in range(_more(middle - before, price)):
+    for _ in range(_more(middle - before + left, price)):
         quick.append(_run(sitting, label, [lead]))
     return Argued(label, standard, quick, standard_usd=middle - before, quick_usd=sitting.spent() - middle)
 
 
-def _more(standard: Decimal, quick: Decimal) -> int:
-    """How many more quick runs the price of a standard one pays for, the first being paid."""
-    return max(0, min(MOST_QUICK, int(standard / quick) if quick else 1) - 1)
+def _more(money: Decimal, quick: Decimal) -> int:
+    """How many more quick runs `money` pays for, the first being paid."""
+    return max(0, min(MOST_QUICK, int(money / quick) if quick else 1) - 1)
 
 
 def _lead(label: Label, triage: TriageAnswer | None) -> Persona:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
@@ -19,6 +22,7 @@ from analysis.answers import Route
 from analysis.evaluation.report import Argued, Sorted, report
 from analysis.evaluation.run import _more
 from analysis.models import Analysis, Budget, BudgetPeriod, Evaluation, LLMCall, Perspective, Synthesis, Triage
+from emm import logs
 from notion_sync.models import InboxItem, NotionCall, OutboxEntry
 from tests.factories import synthesis_answer, triage_answer
 from tests.world import Sandbox
@@ -137,6 +141,37 @@ def test_a_run_that_is_stopped_fails_and_says_why_with_what_it_saw(sandbox: Sand
     last = Evaluation.objects.order_by("-pk")[0]
     assert (last.complete, last.report) == (False, found)
     assert last.finished_at is not None
+
+
+@contextmanager
+def standard_output() -> Iterator[io.StringIO]:
+    """Standard output as a program reads it that started the command, with the log as a deployment writes it."""
+    found = io.StringIO()
+    try:
+        with redirect_stdout(found):
+            logs.configure({"level": "INFO", "json": True})
+            yield found
+    finally:
+        logs.configure(settings.LOGGING)
+
+
+@pytest.mark.django_db
+def test_the_whole_set_runs_on_the_sandbox_and_a_program_can_read_what_is_printed(
+    sandbox: Sandbox,
+) -> None:
+    with standard_output() as printed:
+        call_command("evaluate", "--json", stderr=io.StringIO())
+    found = json.loads(printed.getvalue())
+    assert (found["complete"], found["items"], found["failures"]) == (True, len(LABELS), [])
+    assert found["schema_validity"] == 1.0
+    assert 0.5 < found["routing_accuracy"] < 1, "rules are no model"
+    assert found["held"]["routing_of_the_rest"]["share"] > found["routing_accuracy"], "what is unsure is held"
+    compared = found["quick_against_standard"]
+    assert compared["n"] == sum(label.best is not None for label in LABELS.values())
+    assert any(runs > 1 for runs in compared["quick_runs"])
+    standard, quick = (Decimal(compared[side]["cost_usd"]) for side in ("standard", "quick_at_equal_spend"))
+    assert abs(quick / standard - 1) < Decimal("0.1"), "equal spend is equal"
+    assert Decimal(found["cost_usd"]) == LLMCall.objects.aggregate(usd=Sum("cost_usd"))["usd"]
 
 
 def test_a_standard_run_pays_for_whole_quick_runs_and_for_no_more_than_five() -> None:

@@ -11,6 +11,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from analysis import evaluation
 from analysis.evaluation import Incomplete
 from analysis.models import Evaluation
+from emm import logs
 
 
 class Command(BaseCommand):
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-arguments", action="store_true", help="do not compare standard with quick: cheaper")
 
     def handle(self, *args: Any, json: bool, only: list[str], no_arguments: bool, **options: Any) -> None:
+        logs.aside()
         known = {label.id: label for label in evaluation.labels()}
         if unknown := sorted(set(only) - known.keys()):
             raise CommandError(f"There is no labelled item {', '.join(unknown)}.")

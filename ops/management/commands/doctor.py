@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError, CommandParser
 from django.db.models.functions import Now
 
+from emm import logs
 from ops import checklist, readiness, signoff
 from ops.checklist import Item
 from ops.models import ProbeRun, Release
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, only: str | None, json: bool, **options: Any) -> None:
+        logs.aside()
         areas = [area for area in checklist.load().areas if only in (None, area.key)]
         if not areas:
             known = ", ".join(area.key for area in checklist.load().areas)

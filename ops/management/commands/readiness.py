@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
+from emm import logs
 from ops import readiness, signoff
 from ops.models import Release, SignOff
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, release: str | None, json: bool, **options: Any) -> None:
+        logs.aside()
         of = Release.objects.filter(version=release).first() if release else None
         if release and of is None:
             raise CommandError(f"There is no release {release}.")
