@@ -12,16 +12,19 @@ def choose(answer: TriageAnswer, wish: str, policy: Policy, strained: str = "") 
     """The depth, and the rule or the person that chose it, in words.
 
     `wish`: what a person set on the item (Quick, Standard or Deep), which wins; "" for none. `strained`: why new work
-    gets less than it would, "" where money is no reason; what is grave is never argued by one alone.
+    gets less than it would, "" where money is no reason.
     """
     if wish.lower() in Depth.values:
         return Depth(wish.lower()), f"A person chose {wish.lower()}."
     depth, why = _by_rule(answer, policy)
-    if not strained or depth == Depth.QUICK:
-        return depth, why
+    return cheaper(depth, why, answer, strained) if strained else (depth, why)
+
+
+def cheaper(depth: Depth, why: str, answer: TriageAnswer, strained: str) -> tuple[Depth, str]:
+    """The next cheaper depth where money is short, and why in words; what is grave is never argued by one alone."""
     if depth == Depth.DEEP:
         return Depth.STANDARD, f"{why} Standard instead, because {strained}"
-    if _is_grave(answer):
+    if depth == Depth.QUICK or _is_grave(answer):
         return depth, why
     return Depth.QUICK, f"{why} Quick instead, because {strained}"
 

@@ -11,9 +11,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from analysis import economics, llm, nodes, prompts, rebuttal, rules
+from analysis import by_hand, economics, ledger, llm, nodes, prompts, rebuttal, rules
 from analysis.agreement import Conflict
 from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, Route, SynthesisAnswer, TriageAnswer
+from analysis.depth import cheaper
 from analysis.models import Analysis, Depth, Perspective, Synthesis
 from analysis.pages import (
     SYSTEM,
@@ -245,16 +246,20 @@ def complete(analysis: Analysis, *, by: Actor, reason: str = "") -> Analysis:
 def open_revision(analysis: Analysis, note: str) -> Analysis:
     """The next argument about the same item, with a person's `note`. Call it in the transaction that read their wish.
 
-    Asking twice gives the same revision.
+    Asking twice gives the same revision. Where a budget is short it gets the cheaper depth, unless a person chose another.
     """
+    depth, why = Depth(analysis.depth), analysis.depth_reason
+    strained = ledger.strained(analysis.item)
+    if strained and not analysis.asked_by and not by_hand.wished_depth(analysis.item):
+        depth, why = cheaper(depth, why, TriageAnswer.model_validate(analysis.item.triage.answer), strained)
     revision, made = Analysis.objects.get_or_create(
         item=analysis.item,
         revision=analysis.revision + 1,
         defaults={
             "lead": analysis.lead,
             "lead_reason": analysis.lead_reason,
-            "depth": analysis.depth,
-            "depth_reason": analysis.depth_reason,
+            "depth": depth,
+            "depth_reason": why,
             "note": note,
             "item_digest": analysis.item.digest,
             "item_read": prompts.told_of(analysis.item),

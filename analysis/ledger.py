@@ -166,13 +166,13 @@ def refuse_while_stopped() -> None:
         raise Stopped(LOOK_AGAIN, policy.standing)
 
 
-def strained() -> str:
-    """Why new work has to be cheaper: a day's or month's budget that is at 90 percent or more. "" where none is."""
-    now = _database_time()
-    periods = {Budget.Scope.DAY: f"{now:%Y-%m-%d}", Budget.Scope.MONTH: f"{now:%Y-%m}"}
-    for row in BudgetPeriod.objects.filter(period__in=periods.values()).select_related("budget"):
+def strained(item: InboxItem) -> str:
+    """Why new work on `item` has to be cheaper: a budget of the day, the month or the item at 90 percent or more; or ""."""
+    names = _names(_database_time(), item)
+    for row in BudgetPeriod.objects.filter(period__in=names.values()).select_related("budget").order_by("pk"):
         used, limit = row.spent_usd + row.reserved_usd, row.budget.limit_usd
-        if limit and used >= limit * CHEAPER_FROM:
+        mine = names[Budget.Scope(row.budget.scope)] == row.period
+        if mine and limit and used >= limit * CHEAPER_FROM:
             return f"{used / limit:.0%} of the budget for {row.budget.get_scope_display()} is used or reserved."
     return ""
 
@@ -283,9 +283,7 @@ def _refusal(period: BudgetPeriod, worst: Decimal, now: datetime) -> OverBudget 
 
 def _locked_periods(now: datetime, item: InboxItem | None) -> list[BudgetPeriod]:
     """The rows that a call at `now` counts in, made where missing, locked in one order for everybody."""
-    names = {Budget.Scope.DAY: f"{now:%Y-%m-%d}", Budget.Scope.MONTH: f"{now:%Y-%m}"}
-    if item is not None:
-        names[Budget.Scope.ITEM] = str(item.pk)
+    names = _names(now, item)
     known = {budget.scope: budget for budget in budgets()}
     BudgetPeriod.objects.bulk_create(
         [BudgetPeriod(budget=known[scope], period=name) for scope, name in names.items()], ignore_conflicts=True
@@ -293,6 +291,12 @@ def _locked_periods(now: datetime, item: InboxItem | None) -> list[BudgetPeriod]
     wanted = BudgetPeriod.objects.filter(period__in=names.values()).select_related("budget")
     rows = wanted.select_for_update(of=("self",)).order_by("pk")
     return [row for row in rows if names.get(Budget.Scope(row.budget.scope)) == row.period]
+
+
+def _names(now: datetime, item: InboxItem | None) -> dict[Budget.Scope, str]:
+    """The period of each budget that a call at `now` for `item` counts in."""
+    of_item = {} if item is None else {Budget.Scope.ITEM: str(item.pk)}
+    return {Budget.Scope.DAY: f"{now:%Y-%m-%d}", Budget.Scope.MONTH: f"{now:%Y-%m}", **of_item}
 
 
 def budgets() -> list[Budget]:

@@ -65,7 +65,7 @@ def hold(item: InboxItem, why: str) -> None:
 def argue(item: InboxItem, answer: TriageAnswer) -> None:
     """Strategic: open the argument, as deep as the rules or a person want it. An earlier one that was superseded stays."""
     policy = Policy.current()
-    chosen, why = depth.choose(answer, by_hand.wished_depth(item), policy, ledger.strained())
+    chosen, why = depth.choose(answer, by_hand.wished_depth(item), policy, ledger.strained(item))
     explanation = router.explain(f"{item.title}\n{text_of(item)}", answer.risk, answer.impact)
     lead, decided_by = router.choose(answer.lead_persona, explanation)
     earlier = item.analyses.order_by("-revision").first()

@@ -16,7 +16,7 @@ from analysis.models import Analysis, Budget, BudgetPeriod, Depth, LLMCall, Pers
 from analysis.settlement import last_words
 from notion_sync.models import Action, InboxItem, OutboxEntry
 from tests.analysis.rows import an_item
-from tests.factories import perspective_answer, synthesis_answer, triage_answer
+from tests.factories import make_item, make_proposal, perspective_answer, synthesis_answer, triage_answer
 from tests.world import Sandbox, run, run_stage
 
 pytestmark = pytest.mark.django_db
@@ -238,8 +238,25 @@ def test_a_voice_missing_before_the_synthesis_is_asked_again_in_place(sandbox: S
 
 
 def test_from_ninety_percent_of_a_budget_on_new_work_gets_the_cheaper_depth(sandbox: Sandbox) -> None:
-    assert ledger.strained() == ""
-    argued("Standard")
+    item = argued("Standard").item
+    assert ledger.strained(item) == ""
     day = BudgetPeriod.objects.get(budget__scope=Budget.Scope.DAY)
     BudgetPeriod.objects.filter(pk=day.pk).update(spent_usd=day.budget.limit_usd * Decimal("0.9"))
-    assert "90% of the budget for a day" in ledger.strained()
+    assert "90% of the budget for a day" in ledger.strained(item)
+
+
+@pytest.mark.parametrize(("wish", "depth"), [("", "quick"), ("Standard", "standard")])
+def test_from_ninety_percent_of_an_items_own_budget_on_its_revision_gets_the_cheaper_depth(
+    wish: str, depth: str
+) -> None:
+    first = make_proposal(make_item(values={"Depth": wish}))
+    other = make_item("Another").pk
+    item_budget = next(budget for budget in ledger.budgets() if budget.scope == Budget.Scope.ITEM)
+    short = BudgetPeriod(budget=item_budget, period=str(other), spent_usd=item_budget.limit_usd * Decimal("0.9"))
+    short.save()
+    assert ledger.strained(first.item) == "", "the other item's money is its own"
+    BudgetPeriod.objects.update(period=str(first.item_id))
+    revision = dialectic.open_revision(first, "Once more.")
+    assert revision.depth == depth
+    assert ("90% of the budget for an item" in revision.depth_reason) == (depth == "quick")
+    assert revision.perspectives.count() == (1 if depth == "quick" else 3)

@@ -14,12 +14,14 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from analysis import ledger
-from analysis.models import Budget, BudgetPeriod, LLMCall, Perspective, Settlement
+from analysis.models import Budget, BudgetPeriod, LLMCall, Perspective, Settlement, Triage
 from emm import tokens
 from ops import ladder, notices, spend
 from ops.health import database_now
 from ops.models import BudgetNotice, Channel, Notice
+from tests.analysis.rows import an_item
 from tests.factories import make_item, make_proposal, make_settlement
+from tests.world import Sandbox, run_stage
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +76,7 @@ def test_each_step_is_told_once_for_a_budget_and_its_period(channels: dict[str, 
     ladder.review()
     assert told()[1:] == [("warning", "90 % of the budget for a day is used")]
     assert "cheaper depth" in Notice.objects.latest("pk").body
-    assert ledger.strained() != "", "what is told is what happens"
+    assert ledger.strained(make_item()) != "", "what is told is what happens"
 
 
 def test_what_is_held_is_told_to_every_channel_although_a_cent_is_left(channels: dict[str, Channel]) -> None:
@@ -124,6 +126,28 @@ def test_a_budget_of_zero_is_no_news_until_it_holds_something(channels: dict[str
     BudgetPeriod.objects.filter(pk=period.pk).update(refused_at=Now())
     ladder.review()
     assert len(told()) == 2
+
+
+def test_an_item_that_its_own_budget_holds_says_so_and_is_told_of_once(
+    channels: dict[str, Channel], sandbox: Sandbox
+) -> None:
+    ledger.budgets()
+    Budget.objects.filter(scope="item").update(limit_usd=Decimal("0.001"))
+    item, other = an_item("Open an office in Lisbon?"), make_item("Another", state="done")
+    for _ in range(2):
+        run_stage("triage")
+        ladder.review()
+    item.refresh_from_db()
+    assert item.state == "held"
+    assert "The budget of 0.001 USD for an item has 0.0010 USD left" in item.state_reason
+    assert told() == [("warning", "An item is held by its budget: Open an office in Lisbon?")]
+    assert f"/notion_sync/inboxitem/{item.pk}/change/" in Notice.objects.get().body
+    assert not BudgetPeriod.objects.filter(period=str(other.pk)).exists()
+    Budget.objects.filter(scope="item").update(limit_usd=Decimal("2"))
+    Triage.objects.update(due_at=Now())
+    run_stage("triage")
+    item.refresh_from_db()
+    assert item.state != "held"
 
 
 def test_a_step_is_kept_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
