@@ -206,6 +206,10 @@ def test_a_draft_is_written_compared_replayed_promoted_and_taken_back_in_the_con
     assert "0 of 1 calls answered" in admin_client.get(page(draft)).content.decode()
     run_stage("replay")
     case = ReplayCase.objects.get()
+    beside = admin_client.get("/admin/analysis/replaycase/").content.decode()
+    assert case.answer is not None
+    for column, verdict in (("said", "Option B"), ("says", case.answer["recommended"]), ("left", "Option B")):
+        assert re.search(rf"field-{column}[^>]*>\s*{verdict}", beside), column
     assert "with it (n=1)" in admin_client.get(page(draft)).content.decode()
     assert "Option B" in admin_client.get(f"/admin/analysis/replaycase/{case.pk}/change/").content.decode()
 
