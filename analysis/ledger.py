@@ -171,8 +171,7 @@ def strained(item: InboxItem) -> str:
     names = _names(_database_time(), item)
     for row in BudgetPeriod.objects.filter(period__in=names.values()).select_related("budget").order_by("pk"):
         used, limit = row.spent_usd + row.reserved_usd, row.budget.limit_usd
-        mine = names[Budget.Scope(row.budget.scope)] == row.period
-        if mine and limit and used >= limit * CHEAPER_FROM:
+        if limit and used >= limit * CHEAPER_FROM:
             return f"{used / limit:.0%} of the budget for {row.budget.get_scope_display()} is used or reserved."
     return ""
 

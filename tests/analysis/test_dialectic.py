@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from analysis import dialectic
+from analysis import dialectic, prompts
 from analysis.answers import SynthesisAnswer
 from analysis.models import Analysis, BudgetPeriod, LLMCall, Perspective, Synthesis, Triage
 from analysis.personas import CHARACTERS
@@ -195,7 +195,7 @@ def test_a_revision_argues_again_with_the_note_and_proposes_on_a_new_action(anal
 
 
 def test_no_voice_answers_about_a_text_that_is_too_long(analysis: Analysis) -> None:
-    InboxItem.objects.update(body="x" * 400_001)
+    Analysis.objects.update(item_read={**prompts.told_of(analysis.item), "content": "x" * 400_001})
     voice = Perspective.claim(Perspective.objects.filter(persona="quant").get().pk)
     assert voice is not None
     with pytest.raises(Never, match="400,0"):
