@@ -206,7 +206,12 @@ def _made(check: Callable[[], str]) -> dict[str, Any]:
     except httpx.HTTPError as error:
         return {"ok": False, "skipped": False, "lost": True, "detail": f"It did not answer: {type(error).__name__}."}
     except (ValueError, KeyError) as error:
-        return {"ok": False, "skipped": False, "lost": False, "detail": f"It answered what it should not: {type(error).__name__} {error}"}
+        return {
+            "ok": False,
+            "skipped": False,
+            "lost": False,
+            "detail": f"It answered what it should not: {type(error).__name__} {error}",
+        }
 
 
 if __name__ == "__main__":
