@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 
 from emm.admin import JobAdmin, ReadOnlyAdmin, ReasonDialog, change_page, done, person
 from notion_sync import reconciliation, standstill
-from notion_sync.models import Reconciliation, Standstill, Window
+from notion_sync.models import ListedPage, Reconciliation, Standstill, Window
 
 
 @admin.register(Reconciliation)
@@ -66,6 +66,13 @@ class ReconciliationAdmin(JobAdmin):
 class WindowAdmin(JobAdmin):
     list_display = ("source", "reconciliation", "since", "until", "shown_status", "requests", "failures", "error")
     list_select_related = ("source", "reconciliation__source")
+
+
+@admin.register(ListedPage)
+class ListedPageAdmin(ReadOnlyAdmin):
+    list_display = ("page_id", "window")
+    list_select_related = ("window__source",)
+    search_fields = ("page_id",)
 
 
 @admin.register(Standstill)
