@@ -4,7 +4,7 @@ UV ?= uv
 PY = .venv/bin/python
 VENV = @PYTHON="$(PYTHON)" scripts/venv.sh
 
-.PHONY: run test test-faults bench reset lint lock clean
+.PHONY: run test test-faults test-browser bench reset lint lock clean
 
 run:  ## The product on this machine, until Ctrl-C.
 	$(VENV) local
@@ -12,12 +12,16 @@ run:  ## The product on this machine, until Ctrl-C.
 
 test:  ## The suite, on engines of its own. One file: make test ARGS=tests/emm/test_jobs.py
 	$(VENV) dev
-	$(PY) -m pytest -n 2 -m "not faults" --junit-xml=.emm/tests.xml $(ARGS)
+	$(PY) -m pytest -n 2 -m "not faults and not browser" --junit-xml=.emm/tests.xml $(ARGS)
 
 test-faults:  ## Kills, restarts, lost answers: minutes, not seconds.
 	$(VENV) dev
-	$(PY) -m pytest -m faults $(if $(ARGS),$(ARGS),--ignore=tests/simulation)
+	$(PY) -m pytest -m "faults and not browser" $(if $(ARGS),$(ARGS),--ignore=tests/simulation)
 	$(if $(ARGS),,$(PY) -m pytest -n 2 -m faults tests/simulation)
+
+test-browser:  ## The console, clicked through in a real Chromium.
+	$(VENV) dev
+	$(PY) -m pytest -n 2 -m browser $(or $(ARGS),tests/browser)
 
 bench:  ## Figures beside their targets.
 	$(VENV) dev

@@ -291,6 +291,7 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "ops.home.show",
     "SITE_DROPDOWN": [{"icon": "help", "title": "Help", "link": "/admin/help/"}],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("emm/icon.svg")}],
+    "STYLES": [lambda request: static("emm/console.css")],
 }
 
 # Time and language
