@@ -74,7 +74,7 @@ def people(
 
     cast = People(chromium, live_server.url, watch)
     yield cast
-    if request.node.stash.get(FAILED, False):
+    if complaints or request.node.stash.get(FAILED, False):
         _keep_pictures(request.node.name, cast.pages)
     cast.leave()
     assert complaints == []
