@@ -109,7 +109,8 @@ class Installation:
             if schedule.STAGES[name].model
             for status in tasks.job_model(schedule.STAGES[name]).objects.values_list("status", flat=True)
         )
-        return jobs, sorted(InboxItem.objects.values_list("pk", "state"))
+        looked = Counter(OutboxEntry.objects.values_list("misses"))  # of two looks for a lost answer one is a step, too
+        return jobs, looked, sorted(InboxItem.objects.values_list("pk", "state"))
 
     def poll(self, keys: list[str], *, dies: bool = True) -> None:
         for source in DataSource.objects.filter(key__in=keys, hold=""):
