@@ -44,6 +44,13 @@ def test_the_counts_by_state_add_up_to_all_items(admin_client: Client) -> None:
     assert f"Each of the {sum(counts)} inbox items" in page
 
 
+def test_a_list_that_is_not_counted_shows_no_number_of_results(admin_client: Client) -> None:
+    make("held", 3)
+    page = admin_client.get(LIST).content.decode()
+    assert "9999" not in page
+    assert "Show all" not in page
+
+
 def test_a_state_with_more_items_than_are_counted_says_so(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
