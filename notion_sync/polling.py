@@ -25,7 +25,7 @@ from notion_sync.windows import OVERLAP, grow_pages, open_for, page_ids, query
 
 WINDOWS = timedelta(seconds=30)  # the last window wakes the poll; this is for the case that its nudge is lost
 PROGRESS = ["next_page", "reading_since", "reading_from", "cursor", "polled_at", "mirrored_at"]
-HALF_A_SWEEP = STAGES["poll"].period / 2  # the sweep that is nearest to an interval's end, not the one after it
+SWEEP = STAGES["poll"].period
 SLOW_SOURCES_EVERY = 10  # polls of the inbox for one of the databases where nobody waits for us
 
 
@@ -41,7 +41,10 @@ def open_cycles() -> None:
         return
     for source in DataSource.objects.filter(hold=""):
         every = row.interval * (1 if workspace.DATABASES[source.key].each_cycle else SLOW_SOURCES_EVERY)
-        if source.polled_at is None or source.polled_at + every - HALF_A_SWEEP <= timezone.now():
+        early = (
+            SWEEP / 2 if every > SWEEP else timedelta(0)
+        )  # the sweep nearest to the interval's end, not the one after it
+        if source.polled_at is None or source.polled_at + every - early <= timezone.now():
             PollCycle.open(source, PollCycle.Trigger.INTERVAL)
         elif source.wanted_at is not None and source.wanted_at > source.polled_at:
             PollCycle.open(source, PollCycle.Trigger.WEBHOOK)
