@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -32,11 +32,13 @@ from analysis.pages import (
 from analysis.personas import CHARACTERS
 from analysis.routing import area_dropped, area_of, close, open_voices
 from emm.audit import Actor, record
-from emm.jobs import Submitted
+from emm.jobs import Later, Submitted
 from notion_sync import outbox
 from notion_sync.document import Block, blocks
 from notion_sync.models import Action, InboxItem, Intent, LogEntry, PersonaPage
 
+TRASHED = "Its inbox page is in Notion's trash, or was moved out of the inbox: nothing is paid for it. Bring it back to go on."
+NEXT_LOOK = timedelta(minutes=10)  # whether the page is back
 # What a revision writes on the intent: the rest may have been edited by people since.
 RENEWED = ("Status", "Conflict_Level", "Confidence", "Reversibility")
 
@@ -47,6 +49,7 @@ def argue(job: Perspective) -> None:
     if analysis.superseded:
         _drop(job)
         return
+    _refuse_trashed(analysis)
     analysis.resume()
     try:
         answer = _opinion(job) if job.round == 1 else _rebuttal(job)
@@ -112,6 +115,7 @@ def synthesise(job: Synthesis) -> None:
     if analysis.superseded:
         _drop(job)
         return
+    _refuse_trashed(analysis)
     analysis.resume()
     voices = prompts.shuffled(analysis, analysis.voices)
     deep = analysis.depth == Depth.DEEP and len(voices) > 1
@@ -132,6 +136,12 @@ def synthesise(job: Synthesis) -> None:
         job.plan = plan.model_dump(mode="json")
         job.save(update_fields=["answer", "second", "contested", "plan"])
         _propose(analysis, answer, plan, second if contested else None, today)
+
+
+def _refuse_trashed(analysis: Analysis) -> None:
+    """Raises Later for an item whose page is gone from the inbox, as the mirror has it."""
+    if analysis.item.in_trash:
+        raise Later(NEXT_LOOK, TRASHED)
 
 
 def _drop(job: Perspective | Synthesis) -> None:

@@ -22,7 +22,7 @@ State = InboxItem.State
 UNPROCESSED = ("", "Unprocessed")
 # A page that was read longer ago is looked at before a call is paid for: no query tells of the trash.
 FRESH = timedelta(minutes=5)
-TRASHED = "It was trashed in Notion. Restore it there to have it triaged."
+TRASHED = "It was trashed in Notion, or moved out of the inbox. Bring it back there to have it triaged."
 EMPTY = "The page says nothing: no title, no Content, no body. Write something and set Status to Unprocessed."
 WAYS_ON = (
     "Choose a Triage_Destination in Notion or a route in the console, or say more on the page and set Status to "

@@ -21,6 +21,7 @@ from emm import schedule
 log = structlog.get_logger(__name__)
 
 MAX_FAILURES = 5
+WHAT_TO_DO = "It failed too often: queue it again once the cause is mended; docs/runbooks/high-error-rate.md says how to find it."
 FIRST_BACKOFF = timedelta(seconds=10)
 
 
@@ -239,7 +240,7 @@ class Job(models.Model):
             self.Status.DEAD if dead else self.Status.WAITING,
             failures=F("failures") + 1,
             due_at=Now() + FIRST_BACKOFF * 2**self.failures,
-            last_error=why,
+            last_error=f"{why} {WHAT_TO_DO}" if dead else why,
         )
 
     def _move(self, status: Job.Status, **changes: Any) -> None:

@@ -317,5 +317,7 @@ def _mirror_of(entry: OutboxEntry) -> Mirror:
     page_id = entry.page_id or (made.page_id if made else None)
     mirror = model._default_manager.filter(page_id=page_id).first() if page_id else _own(model, entry.emm_id).first()
     if mirror is None or mirror.page_id is None:
-        raise Never(f"The page that it changes is not in the mirror: {entry.page_id or entry.emm_id}.")
+        raise Never(
+            f"The page that it changes is not in the mirror: {entry.page_id or entry.emm_id}. Press Poll now, then queue it again."
+        )
     return mirror

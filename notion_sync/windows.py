@@ -125,7 +125,10 @@ def _advance(window: Window, answer: client.QueryPage) -> None:
     got_on = window.since is None or last > window.since
     window.keep(reached=last, next_page=answer.next_cursor or "")
     if answer.capped and not got_on:
-        raise Never("More than 10,000 pages were created in one minute: Notion gives no way to read them all.")
+        raise Never(
+            "More than 10,000 pages were created in one minute: Notion gives no way to read them all. Copy those that "
+            "matter, in smaller lots, and trash the rest; then queue it again."
+        )
     if answer.capped:
         window.keep(since=last)
     if got_on and window.requests % SHARED_OUT_AFTER == 0:

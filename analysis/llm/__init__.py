@@ -23,7 +23,7 @@ from analysis.answers import Answer
 from analysis.llm import batches, connection
 from analysis.llm.connection import KEY, SOON, Broken, Heard, access, is_sandbox
 from analysis.llm.questions import MAX_TOKENS, Purpose, Question
-from analysis.llm.reading import COMPLETE, checked, refuse_unusable
+from analysis.llm.reading import COMPLETE, OTHERWISE, checked, refuse_unusable
 from analysis.models import LLMCall
 from analysis.prompts import fence
 from emm.jobs import Job, Later, Misconfigured, Never
@@ -108,7 +108,7 @@ def _mended(
     fitting, problems = checked(second, answer, check)
     if fitting is not None:
         return fitting
-    why = f"The answer did not fit what was asked for, twice: {'; '.join(problems)}"
+    why = f"The answer did not fit what was asked for, twice: {'; '.join(problems)}. {OTHERWISE}"
     ledger.reject([call, second], why)
     raise Never(why)
 
@@ -193,7 +193,7 @@ def _buy(question: Question, begun: Begun) -> LLMCall:
         if heard.usage is None:
             words = "Claude's answer was not a message of its API: check ANTHROPIC_BASE_URL."
             _fail(call, heard, words, started, billed=True)
-            raise Misconfigured(words, "") from error
+            raise Misconfigured("Claude's answer was not a message of its API.", "Check ANTHROPIC_BASE_URL.") from error
         words = str(error) if isinstance(error, Broken) else f"The answer came garbled ({type(error).__name__})."
         _fail(call, heard, words, started, billed=True)
         raise Later(SOON, words) from error

@@ -205,7 +205,7 @@ def meaning(error: anthropic.APIStatusError, model: str) -> Later | Never:
             return Later(_retry_after(error), words)
         case status if status >= 500:
             return Later(_retry_after(error), words)
-    return Never(words)
+    return Never(f"{words} Mend what it names, or choose another model, then queue it again.")
 
 
 def _retry_after(error: anthropic.APIStatusError) -> timedelta:

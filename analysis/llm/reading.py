@@ -17,6 +17,7 @@ from notion_sync.properties import clean
 
 A = TypeVar("A", bound=Answer)
 COMPLETE = ("end_turn", "stop_sequence")
+OTHERWISE = "Say it in other words on the inbox page, or choose another model for it, then queue it again."
 
 
 def refuse_unusable(call: LLMCall) -> None:
@@ -26,14 +27,14 @@ def refuse_unusable(call: LLMCall) -> None:
         case "end_turn" | "stop_sequence" | "max_tokens":
             return
         case "refusal":
-            why = f"Claude declined to answer this ({category or 'no category given'})."
+            why = f"Claude declined to answer this ({category or 'no category given'}). {OTHERWISE}"
         case "model_context_window_exceeded":
-            why = "The text is longer than the model can read."
+            why = "The text is longer than the model can read. Shorten the inbox page, then queue it again."
         case "pause_turn":
             ledger.reject([call], "Claude paused before it had answered.")
             raise Later(SOON, "Claude paused before it had answered.")
         case _:
-            why = f"Claude stopped for a reason that we don't know: {call.stop_reason}."
+            why = f"Claude stopped for a reason that we don't know: {call.stop_reason}. {OTHERWISE}"
     ledger.reject([call], why)
     raise Never(why)
 

@@ -50,6 +50,26 @@ def test_each_voice_hears_the_item_and_no_other_voice(analysis: Analysis, sandbo
     assert fresh(analysis.item).state == "analysing"
 
 
+def test_nothing_is_paid_for_an_item_whose_page_is_in_the_trash_and_it_goes_on_once_it_is_back(
+    analysis: Analysis, sandbox: Sandbox
+) -> None:
+    InboxItem.objects.update(in_trash=True)
+    run_stage("argue")
+    assert sandbox.claude_state()["calls"] == {"triage": 1}
+    item = fresh(analysis.item)
+    assert (item.state, dialectic.TRASHED in item.state_reason) == ("held", True)
+    InboxItem.objects.update(in_trash=False)
+    Perspective.objects.update(due_at=F("due_at") - dialectic.NEXT_LOOK)
+    run_stage("argue")
+    InboxItem.objects.update(in_trash=True)
+    run_stage("synthesise")
+    assert sandbox.claude_state()["calls"] == {"triage": 1, "persona": 3}
+    InboxItem.objects.update(in_trash=False)
+    Synthesis.objects.update(due_at=F("due_at") - dialectic.NEXT_LOOK)
+    run_stage("synthesise")
+    assert Synthesis.objects.get().status == "done"
+
+
 def test_the_synthesis_promises_intent_action_log_and_last_the_items_own_status(analysis: Analysis) -> None:
     PersonaPage.objects.create(title=CHARACTERS[analysis.lead].name, page_id=uuid.uuid4())  # type: ignore[index]  # as above
     run_stage("argue")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from emm.audit import AuditEntry
 from emm.jobs import Later, Misconfigured, Never
 from notion_sync import client, pace, setup, workspace
 from notion_sync.models import DataSource, Workspace
@@ -354,6 +355,17 @@ def test_a_refusal_that_is_not_about_a_prefix_is_not_tried_again(
     with pytest.raises(Never, match="something else"):
         prepare(sandbox)
     assert asked == ["System Inbox"]
+
+
+def test_taking_over_in_a_terminal_asks_for_a_reason_and_is_audited(sandbox: Sandbox) -> None:
+    setup.prepare(sandbox.root_page_id, lambda line: None)
+    Workspace.objects.update(installation_id=uuid.uuid4())
+    words = {"parent": sandbox.root_page_id, "take_over": True, "stdout": StringIO()}
+    with pytest.raises(CommandError, match="--reason"):
+        call_command("setup_notion", **words)
+    call_command("setup_notion", reason="The old host is gone.", **words)
+    entry = AuditEntry.objects.get(action="setup.take_over")
+    assert (entry.reason, entry.after) == ("The old host is gone.", {"parent": sandbox.root_page_id})
 
 
 def test_a_workspace_that_another_installation_serves_is_refused(sandbox: Sandbox) -> None:

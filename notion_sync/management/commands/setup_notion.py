@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from emm.audit import record
 from emm.jobs import Later, Misconfigured, Never
 from notion_sync import setup
 from notion_sync.client import Ambiguous
@@ -41,10 +42,13 @@ class Command(BaseCommand):
             help="Id or name of the data source to use, of a database that has several.",
         )
         parser.add_argument("--take-over", action="store_true", help="Serve it although another installation has.")
+        parser.add_argument("--reason", default="", help="Why it is taken over; needed with --take-over, and kept.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["parent"]:
             raise CommandError("No parent page: give --parent, or set NOTION_PARENT_PAGE, to a page's id or address.")
+        if options["take_over"] and not options["dry_run"] and not options["reason"].strip():
+            raise CommandError("Say with --reason why it is taken over, for whoever wonders later.")
         wishes = Wishes(
             adopt=options["adopt"],
             take_over=options["take_over"],
@@ -57,6 +61,9 @@ class Command(BaseCommand):
                     self.stdout.write(line)
                 self.stdout.write("Nothing was changed.")
             else:
+                if options["take_over"]:
+                    said = {"parent": options["parent"]}
+                    record("setup.take_over", None, by="a person at the terminal", after=said, reason=options["reason"])
                 setup.prepare(options["parent"], self.stdout.write, wishes)
         except (Misconfigured, Never) as error:
             raise CommandError(str(error).strip()) from error
