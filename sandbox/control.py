@@ -92,6 +92,7 @@ def control_routes(ws: Workspace, gate: Gate) -> list[Route]:
         "age": lambda body: age(ws, body),
         "clock": set_clock,
         "bulk": lambda body: bulk(ws, body),
+        "move": lambda body: move(ws, body),
         "faults": lambda body: plan(ws, gate, body),
         "faults/clear": clear_faults,
         "budget": lambda body: set_budget(gate, body),
@@ -211,6 +212,14 @@ def age(ws: Workspace, body: dict[str, Any]) -> dict[str, Any]:
             ws.db.executemany(update, stamps)
         ws.db.execute("UPDATE pages SET listed_at = listed_at - ? WHERE ? IN ('', id)", (seconds, page_id))
     return {"pages": len(moved[0])}
+
+
+def move(ws: Workspace, body: dict[str, Any]) -> dict[str, Any]:
+    """Puts {page_id} into {data_source_id}, as a person does who moves it there; its values stay as they are."""
+    source, page_id = load_source(ws, body["data_source_id"]), known_id(body["page_id"])
+    with ws.transaction():
+        ws.db.execute("UPDATE pages SET source_id = ? WHERE id = ?", (source.id, page_id))
+    return {"page_id": page_id, "data_source_id": source.id}
 
 
 def bulk(ws: Workspace, body: dict[str, Any]) -> dict[str, Any]:

@@ -273,3 +273,24 @@ def test_a_page_whose_parent_cannot_be_made_is_held_by_name(workspace: Sandbox) 
     OutboxEntry.objects.get(emm_id=emm_id).queue_again()
     run(["deliver"])
     assert entry_of(task).status == "done"
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "fix"),
+    [
+        ("block_limit", {"blocks": 1}, "free plan allows a workspace of several members 1,000 blocks"),
+        ("lacking", {"capabilities": ["insert content"]}, "switch on the capability Insert content"),
+    ],
+)
+def test_a_limit_of_the_workspace_is_explained_and_the_page_is_made_once_it_is_lifted(
+    workspace: Sandbox, kind: str, more: dict[str, Any], fix: str
+) -> None:
+    workspace.control("faults", {"kind": kind, **more})
+    task = promise_task()
+    run_stage("deliver")
+    entry = entry_of(task)
+    assert (entry.status, fix in entry.last_error) == ("waiting", True), entry.last_error
+    workspace.control("faults/clear")
+    deliver_all(1)
+    assert entry_of(task).status == "done"
+    assert len(pages_with(workspace, "tasks", task.emm_id)) == 1

@@ -13,6 +13,8 @@ import pytest
 from django.db.models.functions import Now
 from django.test import Client
 
+from analysis import triage
+from analysis.models import LLMCall
 from emm import credentials
 from emm.credentials import Credential
 from notion_sync import polling, webhooks
@@ -215,6 +217,23 @@ def test_a_trashed_and_a_restored_page_are_followed(workspace: Sandbox) -> None:
         }
         run(["page"])
         assert InboxItem.objects.get(page_id=page_id).in_trash is trashed
+
+
+def test_a_page_that_is_moved_out_of_the_inbox_is_passed_over_and_one_that_comes_back_goes_on(
+    workspace: Sandbox,
+) -> None:
+    credentials.store(webhooks.TOKEN, SECRET, by="test")
+    page_id = add_item(workspace, "Should we move?")
+    poll_now()
+    for key, state in (("tasks", "skipped"), ("inbox", "waiting")):
+        there = str(DataSource.objects.get(key=key).data_source_id)
+        workspace.control("move", {"page_id": page_id, "data_source_id": there})
+        send(event("page.moved", entity={"id": page_id, "type": "page"}))
+        run(["page", "body"])
+        triage.open_triages()
+        item = InboxItem.objects.get(page_id=page_id)
+        assert (item.in_trash, item.state) == (state == "skipped", state)
+    assert not LLMCall.objects.exists()
 
 
 def test_an_edit_is_mirrored_by_one_call_after_its_event(workspace: Sandbox) -> None:
