@@ -49,12 +49,6 @@ class Component:
         return self.state not in ("late", "down", "misconfigured")
 
 
-@require_safe
-def health(request: HttpRequest) -> JsonResponse:
-    """Every component; 503 if one is not healthy."""
-    return _report(components())
-
-
 def components() -> dict[str, Component]:
     """Every part; those that only the database knows of are missing while it is down."""
     found = {"database": _database(), "broker": _broker()}
@@ -69,7 +63,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     components = {"database": _database(), "broker": _broker()}
     if components["database"].healthy:
         components["migrations"] = _guarded(_migrations)
-    return _report(components)
+    return report(components)
 
 
 @require_safe
@@ -88,10 +82,11 @@ def root(request: HttpRequest) -> HttpResponse:
     return _fresh({**body, "health": "/health", "api": "/api/docs/", "console": "/admin/"}, 200)
 
 
-def _report(components: Mapping[str, Component]) -> JsonResponse:
+def report(components: Mapping[str, Component], **more: object) -> JsonResponse:
+    """The parts as an answer, `more` beside them; 503 if one is not healthy."""
     well = all(component.healthy for component in components.values())
     parts = {name: asdict(component) for name, component in components.items()}
-    return _fresh({"status": "ok" if well else "failing", "components": parts}, 200 if well else 503)
+    return _fresh({"status": "ok" if well else "failing", "components": parts, **more}, 200 if well else 503)
 
 
 def _fresh(body: Mapping[str, object], status: int) -> JsonResponse:

@@ -54,6 +54,11 @@ class Standing:
         """Whether a release waits for it."""
         return self.item.gates and not self.item.advisory and self.state not in GOOD
 
+    @property
+    def seen(self) -> str:
+        """What the program saw: an item that only waits for a person's word passes here."""
+        return PASS if self.state == OPEN else self.state
+
 
 @dataclass(frozen=True)
 class Verdict:

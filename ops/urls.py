@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
-from ops import health, home, metrics, papers
+from ops import health, home, metrics, papers, status
 
 urlpatterns = [
     path("", health.root, name="root"),
-    path("health", health.health, name="health"),
+    path("health", status.show, name="health"),
     path("health/ready", health.ready, name="ready"),
     path("health/live", health.live, name="live"),
     path("admin/help/", admin.site.admin_view(home.explain), name="help"),

@@ -107,8 +107,8 @@ def control_routes(ws: Workspace, gate: Gate) -> list[Route]:
         return JSONResponse(count(ws, gate))
 
     async def info(request: Request) -> Response:
-        ids = {"root_page_id": ROOT_PAGE_ID, "bot_id": BOT.id, "person_id": PERSON.id}
-        return JSONResponse({**ids, "address": ws.address})
+        ids = {"root_page_id": ROOT_PAGE_ID, "bot_id": BOT.id, "person_id": PERSON.id, "address": ws.address}
+        return JSONResponse(ids)
 
     async def planned(request: Request) -> Response:
         return JSONResponse({"faults": [asdict(fault) for fault in gate.faults]})

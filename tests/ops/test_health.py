@@ -16,6 +16,8 @@ from emm import credentials, heartbeat, schedule
 from emm.heartbeat import Heartbeat
 from notion_sync import control, polling
 from notion_sync.models import BodyRead, DataSource, InboxItem, OutboxEntry
+from ops import checklist, readiness
+from ops.models import ProbeRun
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +34,17 @@ def everything_lives() -> None:
 def health() -> tuple[int, dict[str, Any]]:
     answer = Client().get("/health")
     return answer.status_code, answer.json()["components"]
+
+
+def test_the_probes_stand_beside_the_parts_as_doctor_counts_them_and_fail_no_health_check() -> None:
+    everything_lives()
+    readiness.open_probes()
+    ProbeRun.objects.filter(key="env.required").update(state="fail", seen_at=timezone.now())
+    ProbeRun.objects.filter(key="env.log_level").update(state="pass", seen_at=timezone.now())
+    answer = Client().get("/health")
+    items = [item for item in checklist.load().items.values() if item.by_probe and not item.of_release]
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert answer.json()["probes"] == {"pass": 1, "fail": 1, "unknown": len(items) - 2}
 
 
 def make_entry() -> OutboxEntry:

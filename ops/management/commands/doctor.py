@@ -42,7 +42,7 @@ class Command(BaseCommand):
         by_key = {standing.item.key: standing for standing in (*general, *own)}
         found = [by_key[item.key] for item in items]
         self.stdout.write(as_json(found) if json else as_text(found))
-        states = {seen(standing) for standing in found if not standing.item.advisory}
+        states = {standing.seen for standing in found if not standing.item.advisory}
         raise SystemExit(1 if "fail" in states else 2 if states & {"unknown", "stale"} else 0)
 
 
@@ -67,18 +67,13 @@ def look(keys: list[str]) -> None:
             job.attempt(run)
 
 
-def seen(standing: Standing) -> str:
-    """What the program saw: an item that only waits for a person's word passes here."""
-    return "pass" if standing.state == readiness.OPEN else standing.state
-
-
 def as_json(found: list[Standing]) -> str:
     """The list under `probes`."""
     rows = [
         {
             "key": standing.item.key,
             "area": standing.item.area,
-            "state": seen(standing),
+            "state": standing.seen,
             "advisory": standing.item.advisory,
             "evidence": standing.evidence,
             "fix": standing.item.fix,
@@ -99,11 +94,11 @@ def as_text(found: list[Standing]) -> str:
         if standing.item.area != area:
             area = standing.item.area
             lines += ["", titles[area]]
-        state = seen(standing)
+        state = standing.seen
         advisory = " (advisory)" if standing.item.advisory else ""
         lines.append(f"  {MARKS[state]:12}{standing.item.key:24}{standing.evidence}{advisory}")
         if state not in readiness.GOOD:
             lines.append(f"  {'':12}{'':24}→ {standing.item.fix}")
-    states = [seen(standing) for standing in found]
+    states = [standing.seen for standing in found]
     count = {state: states.count(state) for state in ("pass", "waived", "fail", "unknown", "stale") if state in states}
     return "\n".join([*lines, "", ", ".join(f"{number} {state}" for state, number in count.items()) + "."])
