@@ -107,8 +107,7 @@ def control_routes(ws: Workspace, gate: Gate) -> list[Route]:
         return JSONResponse(count(ws, gate))
 
     async def info(request: Request) -> Response:
-        ids = {"root_page_id": ROOT_PAGE_ID, "bot_id": BOT.id, "person_id": PERSON.id, "address": ws.address}
-        return JSONResponse(ids)
+        return JSONResponse(who_and_where(ws))
 
     async def planned(request: Request) -> Response:
         return JSONResponse({"faults": [asdict(fault) for fault in gate.faults]})
@@ -118,6 +117,11 @@ def control_routes(ws: Workspace, gate: Gate) -> list[Route]:
         *(Route(f"/{name}", guarded(ws, lever), methods=["POST"]) for name, lever in posts.items()),
         *(Route(f"/{name}", local_only(endpoint), methods=["GET"]) for name, endpoint in gets.items()),
     ]
+
+
+def who_and_where(ws: Workspace) -> dict[str, str]:
+    """The ids that a test begins with, and the address of the workspace."""
+    return {"root_page_id": ROOT_PAGE_ID, "bot_id": BOT.id, "person_id": PERSON.id, "address": ws.address}
 
 
 def local_only(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
