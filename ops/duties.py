@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from django.db import transaction
 
 from ops import checklist, notices
 from ops.checklist import Item
 from ops.health import database_now
-from ops.models import Channel, Confirmation, DutyReminder
+from ops.models import Channel, Confirmation, DutyReminder, FollowUp
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,28 @@ def overdue() -> list[Duty]:
     return [duty for duty in all_duties() if duty.overdue]
 
 
+def overdue_follow_ups() -> list[FollowUp]:
+    """What incidents asked for and nobody did in time (UTC days)."""
+    return list(FollowUp.objects.filter(done_at=None, due__lt=database_now().date()).select_related("incident"))
+
+
 def remind() -> None:
-    """Stage duties, every hour: one message about all that has become overdue since the last."""
+    """Stage duties, every hour: one message about all duties and follow-ups that are overdue since the last."""
     now = database_now()
     with transaction.atomic():
         DutyReminder.objects.get_or_create(key="", defaults={"due_at": now})
+        late = [(duty.item.key, duty.due_at, duty.item.title, duty.item.owner) for duty in overdue()]
+        for one in overdue_follow_ups():
+            due_at = datetime.combine(one.due, time.min, UTC)
+            late.append((f"follow_up.{one.pk}", due_at, f"{one.text} (incident: {one.incident})", one.owner))
         fresh = []
-        for duty in overdue():
-            _, made = DutyReminder.objects.get_or_create(key=duty.item.key, due_at=duty.due_at)
-            if made:
-                fresh.append(duty)
+        for key, due_at, title, owner in late:
+            if DutyReminder.objects.get_or_create(key=key, due_at=due_at)[1]:
+                fresh.append((title, f"{title} ({owner}), due {due_at:%Y-%m-%d}"))
         if fresh:
-            lines = [f"{d.item.title} ({d.item.owner}), due {d.due_at:%Y-%m-%d}" for d in fresh]
             notices.tell(
-                f"{len(fresh)} duties are overdue" if len(fresh) > 1 else f"Overdue: {fresh[0].item.title}",
-                "\n".join(lines),
+                f"{len(fresh)} duties are overdue" if len(fresh) > 1 else f"Overdue: {fresh[0][0]}",
+                "\n".join(line for _, line in fresh),
                 about="duty",
                 channels=Channel.objects.filter(enabled=True),
             )

@@ -42,7 +42,7 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if request.user.has_perm("analysis.view_proposal") or request.user.has_perm("analysis.decide_proposal"):
         lines.append(_proposals())
     if request.user.has_perm("ops.view_proberun"):
-        lines += [_calls(), _money(), _alerts(), _incidents(), _duties(), _readiness()]
+        lines += [_calls(), _money(), _alerts(), _incidents(), _follow_ups(), _duties(), _readiness()]
     context["home"] = lines
     return context
 
@@ -68,14 +68,23 @@ def _money() -> Line:
 
 def _alerts() -> Line:
     count = Alert.objects.filter(cleared_at=None).count()
-    text = f"{count} alerts fire." if count else "No alert fires."
+    text = f"{count} alert{' fires' if count == 1 else 's fire'}." if count else "No alert fires."
     return Line(text, bool(count), "Alerts", reverse("admin:ops_alert_changelist"))
 
 
 def _incidents() -> Line:
     count = Incident.objects.exclude(status=Incident.Status.RESOLVED).count()
-    text = f"{count} incidents are not resolved." if count else "No incident is open."
+    text = f"{count} incident{' is' if count == 1 else 's are'} not resolved." if count else "No incident is open."
     return Line(text, bool(count), "Incidents", reverse("admin:ops_incident_changelist"))
+
+
+def _follow_ups() -> Line:
+    late = duties.overdue_follow_ups()
+    named = ", ".join(str(one) for one in late[:3])
+    text = (
+        f"Overdue after incidents: {named}{' and more' if len(late) > 3 else ''}." if late else "No follow-up is late."
+    )
+    return Line(text, bool(late), "Follow-ups", reverse("admin:ops_followup_changelist"))
 
 
 def _duties() -> Line:
@@ -83,14 +92,19 @@ def _duties() -> Line:
     page = reverse("admin:ops_proberun_changelist")
     if late:
         named = ", ".join(duty.item.title for duty in late[:3])
-        return Line(f"{len(late)} duties are overdue: {named}.", True, "Duties", f"{page}#{late[0].item.area}")
+        count = "1 duty is" if len(late) == 1 else f"{len(late)} duties are"
+        return Line(f"{count} overdue: {named}.", True, "Duties", f"{page}#{late[0].item.area}")
     return Line("No duty is overdue.", False, "Duties", f"{page}#daily")
 
 
 def _readiness() -> Line:
     release = Release.objects.order_by("-pk").first()
     count = len(readiness.verdict().blocking)
-    text = f"{count} items of the checklist stand in the way." if count else "The checklist stands in nobody's way."
+    text = (
+        f"{count} item{' of the checklist stands' if count == 1 else 's of the checklist stand'} in the way."
+        if count
+        else "The checklist stands in nobody's way."
+    )
     where = f" The newest release, {release}, is {release.get_status_display()}." if release else ""
     return Line(text + where, bool(count), "Readiness", reverse("admin:ops_proberun_changelist"))
 

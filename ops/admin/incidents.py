@@ -60,9 +60,16 @@ class IncidentAdmin(AuditedAdmin):
         "title", "severity", "commander", "speaker", "scribe", "release", "impact", "cause", "lessons",
         "status", "opened_at", "opened_by", "answered_at", "resolved_at", "alert",
     )  # fmt: skip
+    first_fields = ("title", "severity", "commander", "speaker", "scribe", "release")
     readonly_fields = ("status", "opened_at", "opened_by", "answered_at", "resolved_at", "alert")
     inlines = (EntryInline, FollowUpInline)
     actions_detail = ("add_note", "message_opened", "message_update", "message_resolved", "export")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj else self.first_fields
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -91,9 +91,6 @@ class AlertAdmin(ReadOnlyAdmin):
     def runbook(self, alert: Alert) -> str:
         return papers.linked(BY_KEY[alert.key].runbook) if alert.key in BY_KEY else ""
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_fields(request, obj), "runbook"]
-
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_readonly_fields(request, obj), "runbook"]
 
@@ -150,12 +147,23 @@ class AlertAdmin(ReadOnlyAdmin):
 
 @admin.register(RuleState)
 class RuleStateAdmin(ReadOnlyAdmin):
-    list_display = ("title", "value", "seen", "bad_rounds", "looked_at", "snoozed_until", "snoozed_by")
+    list_display = ("title", "shown_value", "fires", "seen", "bad_rounds", "looked_at", "snoozed_until", "snoozed_by")
     ordering: Any = ("-bad_rounds", "key")
 
     @display(description="rule")
     def title(self, state: RuleState) -> str:
         return BY_KEY[state.key].title if state.key in BY_KEY else state.key
+
+    @display(description="value", ordering="value")
+    def shown_value(self, state: RuleState) -> str:
+        return "not measured yet" if state.value is None else f"{state.value:.4g}"
+
+    @display(description="fires")
+    def fires(self, state: RuleState) -> str | None:
+        rule = BY_KEY.get(state.key)
+        if rule is None:
+            return None
+        return f"at {rule.threshold:g} or {'less' if rule.at_least else 'more'}, {rule.fire_after} min in a row"
 
     @display(description="seen")
     def seen(self, state: RuleState) -> str:

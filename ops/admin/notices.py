@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -106,10 +107,15 @@ class ShiftInline(TabularInline):
 
 @admin.register(Contact)
 class ContactAdmin(AuditedAdmin):
-    list_display = ("order", "name", "role", "mail", "phone", "channel")
+    list_display = ("order", "name", "role", "mail", "phone", "channel", "on_call")
     list_display_links = ("name",)
     list_select_related = ("channel",)
     inlines = (ShiftInline,)
+
+    @display(description="on call")
+    def on_call(self, contact: Contact) -> str | None:
+        shift = contact.shifts.filter(starts_at__lte=Now(), ends_at__gt=Now()).last()
+        return None if shift is None else f"now, until {shift.ends_at:%Y-%m-%d %H:%M} UTC"
 
 
 @admin.register(Shift)

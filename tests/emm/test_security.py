@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
@@ -128,6 +129,12 @@ def test_only_known_origins_may_read_the_api(settings: Any) -> None:
     assert allowed("/api/v1/nothing", "https://desk.example.com") == "https://desk.example.com"
     assert allowed("/api/v1/nothing", "https://evil.example.com") is None
     assert allowed("/health/live", "https://desk.example.com") is None
+
+
+@pytest.mark.django_db
+def test_whoever_logs_in_at_the_bare_address_arrives_at_the_home_page(admin_user: User) -> None:
+    answer = Client().post("/admin/login/", {"username": "admin", "password": "password"})
+    assert answer.headers["Location"] == "/admin/"
 
 
 @pytest.mark.parametrize("model", apps.get_models(), ids=lambda model: model._meta.label)

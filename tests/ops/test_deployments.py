@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,18 @@ from ops.models import (
     Alert,
     Channel,
     Confirmation,
+    Contact,
     DutyReminder,
     Evidence,
+    FollowUp,
     Incident,
     Notice,
     ProbeRun,
     Recommendation,
     Release,
     Rollback,
+    RuleState,
+    Shift,
     State,
 )
 from ops.probes import levels
@@ -438,6 +442,53 @@ def test_a_line_is_written_in_the_console(admin_client: Client) -> None:
     incident.refresh_from_db()
     assert (incident.status, incident.answered_at is not None) == ("mitigated", True)
     assert "Found it." in admin_client.get(f"/admin/ops/incident/{incident.pk}/change/").content.decode()
+
+
+def test_a_late_follow_up_is_reminded_of_once_and_stands_on_the_home_page_until_it_is_done(
+    channel: Channel, admin_client: Client
+) -> None:
+    incident = Incident.objects.create(title="The queue stood", severity=2, opened_by="me")
+    late = FollowUp.objects.create(incident=incident, text="Watch it", owner="Ada", due=date(2020, 1, 1))
+    FollowUp.objects.create(incident=incident, text="Write it down", owner="Ben", due=date(2999, 1, 1))
+    duties.remind()
+    duties.remind()
+    told = Notice.objects.get(about="duty")
+    assert (told.subject, told.body) == (
+        "Overdue: Watch it (incident: The queue stood)",
+        "Watch it (incident: The queue stood) (Ada), due 2020-01-01",
+    )
+    assert "Overdue after incidents: Watch it." in admin_client.get("/admin/").content.decode()
+    FollowUp.objects.filter(pk=late.pk).update(done_at=Now())
+    assert "No follow-up is late." in admin_client.get("/admin/").content.decode()
+
+
+def test_an_incident_is_opened_by_hand_with_what_is_known_then(admin_client: Client) -> None:
+    page = admin_client.get("/admin/ops/incident/add/").content.decode()
+    assert "DatabaseDefault" not in page
+    form = {"title": "Mails don't arrive", "severity": "3", "reason": "A customer called."}
+    answer = admin_client.post("/admin/ops/incident/add/", form)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert Incident.objects.get().opened_by == "admin"
+
+
+def test_the_table_of_contacts_shows_who_is_on_call_now(admin_client: Client) -> None:
+    ada, _ = (Contact.objects.create(name=name, role="On call") for name in ("Ada", "Ben"))
+    Shift.objects.create(contact=ada, starts_at=Now() - timedelta(hours=1), ends_at="2999-01-01T00:00Z")
+    Shift.objects.create(contact=ada, starts_at=Now() - timedelta(days=3), ends_at=Now() - timedelta(days=2))
+    assert admin_client.get("/admin/ops/contact/").content.decode().count("now, until 2999-01-01 00:00 UTC") == 1
+
+
+def test_an_alert_names_its_runbook_once_as_a_link(admin_client: Client) -> None:
+    alert = Alert.objects.create(key="parts", severity="critical", detail="worker_llm is down")
+    page = admin_client.get(f"/admin/ops/alert/{alert.pk}/change/").content.decode()
+    assert page.count('href="/admin/help/docs/runbooks/service-down.md#first"') == 1
+
+
+def test_the_rules_show_their_limit_beside_their_value(admin_client: Client) -> None:
+    RuleState.objects.create(key="slo.cpu", value=29.566666)
+    page = admin_client.get("/admin/ops/rulestate/").content.decode()
+    assert "29.57" in page
+    assert "at 80 or more, " in page
 
 
 def test_an_alert_becomes_an_incident_in_the_console(admin_client: Client) -> None:
