@@ -293,6 +293,7 @@ def do_step(rollback: Rollback, key: str, *, by: Actor) -> None:
             Confirmation.objects.create(key=key, release=row.release, by=by, note=f"Done in the {str(row).lower()}.")
         if row.steps.count() == len(wanted):
             Rollback.objects.filter(pk=row.pk).update(finished_at=Now())
+            readiness.look_now(["infra.rollback"])
             if not row.drill and row.release.status in (*OUT, Release.Status.SUCCESSFUL):
                 end(row.release, Release.Status.ROLLED_BACK, by=by, why="Rolled back, step by step.")
         record("rollback.step", row.release, by=by, after={"step": key})

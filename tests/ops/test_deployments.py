@@ -303,6 +303,7 @@ def test_a_drill_leaves_the_release_as_it_is_and_a_slow_one_fails(admin_user: Us
         deployments.do_step(begun, item.key, by=admin_user)
     release.refresh_from_db()
     assert release.status == "deployed"
+    assert ProbeRun.objects.due().filter(key="infra.rollback").exists(), "the end of a drill is looked at, at once"
     Rollback.objects.update(started_at=Now() - timedelta(minutes=6))
     assert levels.rollback().state == State.FAIL
 
@@ -348,6 +349,8 @@ def test_a_bundle_is_verified_offline_and_a_change_of_it_shows(
     assert verified() == 1  # the hash of the whole was made anew, and the sign-off gives it away
     printed = admin_client.get(f"/admin/ops/release/{release.pk}/change/?bundle=page").content.decode()
     assert bundle.make(release)["bundle"]["release"]["commit"] in printed
+    assert "not yet" in printed
+    assert "None</td>" not in printed
 
 
 # Duties
