@@ -1,4 +1,4 @@
-"""What follows from what was seen: bodies are read, items triaged, decisions settled."""
+"""What follows from what was seen: bodies are read, items triaged, decisions settled, waiting writes sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 from emm import schedule
 from notion_sync import backlog
 from notion_sync.mirror import Seen
-from notion_sync.models import BodyRead, DataSource, InboxItem
+from notion_sync.models import BodyRead, DataSource, InboxItem, OutboxEntry
 
 MINUTE = timedelta(minutes=1)
 CONCLUDED = (InboxItem.State.DECIDED, InboxItem.State.DONE, InboxItem.State.SKIPPED)
@@ -26,6 +26,14 @@ def wake(source: DataSource, seen: list[Seen]) -> None:
             schedule.nudge("triage")
     elif source.key == "actions":
         schedule.nudge("settle")
+
+
+def wake_writes(source: DataSource) -> None:
+    """Have what was promised to this database sent now. Call it in the transaction that ends its first mirror."""
+    # One that was sent before is in its quarantine.
+    unsent = OutboxEntry.objects.filter(source_key=source.key, status=OutboxEntry.Status.WAITING, sent_at=None)
+    unsent.update(due_at=Now())
+    schedule.nudge("deliver")
 
 
 def _ask_for_bodies(seen: list[Seen]) -> None:

@@ -17,8 +17,7 @@ from django.utils import timezone
 
 from emm.jobs import Later, Never
 from emm.schedule import STAGES
-from notion_sync import client, drift, pace, workspace
-from notion_sync.alarm import wake
+from notion_sync import alarm, client, drift, pace, workspace
 from notion_sync.mirror import absorb, complete
 from notion_sync.models import DataSource, PollCycle, Poller, Window
 from notion_sync.windows import OVERLAP, grow_pages, open_for, page_ids, query
@@ -66,9 +65,14 @@ def poll(cycle: PollCycle) -> None:
     if not asked_for and poller().status == Poller.Status.PAUSED:
         return
     drift.refuse(cycle.source)
-    with nullcontext() if cycle.trigger != PollCycle.Trigger.INTERVAL else pace.background():
+    with pace.background() if _can_wait(cycle) else nullcontext():
         _read(cycle, cycle.source)
     grow_pages(cycle.source)
+
+
+def _can_wait(cycle: PollCycle) -> bool:
+    """Whether whoever else calls Notion goes first. Not for a first mirror: all writes to its database wait for it."""
+    return cycle.trigger == PollCycle.Trigger.INTERVAL and cycle.source.mirrored_at is not None
 
 
 def _read(cycle: PollCycle, source: DataSource) -> None:
@@ -91,7 +95,7 @@ def _read(cycle: PollCycle, source: DataSource) -> None:
         pages = complete(source, answer.pages)
         with transaction.atomic():
             seen = absorb(source, pages)
-            wake(source, seen)
+            alarm.wake(source, seen)
             cycle.keep(
                 seen=cycle.seen + len(answer.pages),
                 changed=cycle.changed + sum(one.woke for one in seen),
@@ -148,5 +152,7 @@ def _advance(source: DataSource, answer: client.QueryPage) -> None:
 
 def _end(source: DataSource) -> None:
     source.cursor = source.polled_at = source.reading_from
-    source.mirrored_at = source.mirrored_at or source.reading_from
+    if source.mirrored_at is None:
+        source.mirrored_at = source.reading_from
+        alarm.wake_writes(source)
     source.reading_from = None

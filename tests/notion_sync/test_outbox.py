@@ -141,6 +141,9 @@ def test_nothing_is_created_before_the_first_full_mirror(workspace: Sandbox) -> 
     run_stage("deliver")
     assert "first full mirror" in entry_of(task).last_error
     assert pages_with(workspace, "tasks", task.emm_id) == []
+    poll_now()
+    run_stage("deliver")
+    assert entry_of(task).status == "done", "it was woken, not left to its minute"
 
 
 def test_a_page_waits_for_the_page_that_it_refers_to(workspace: Sandbox) -> None:
