@@ -126,7 +126,11 @@ def _promise(row: OutboxEntry) -> Iterable[Event]:
         row.promised_at, "outbox", f"Promised: {row.purpose}", f"{row.kind} in {row.source_key}", link=change_page(row)
     )
     if row.status in (*STOPPED, Job.Status.DONE) or row.last_error:
-        so_far = {Job.Status.DONE: "Kept", Job.Status.WAITING: "Waits", Job.Status.RUNNING: "Tried again"}
+        so_far: dict[str, str] = {
+            Job.Status.DONE: "Kept",
+            Job.Status.WAITING: "Waits",
+            Job.Status.RUNNING: "Tried again",
+        }
         yield _job(row, "outbox", f"{so_far.get(row.status, 'Stopped')}: {row.purpose}")
 
 
