@@ -70,7 +70,10 @@ def _why_not(action: Action, plan: Plan) -> str:
     if action.in_trash or action.approval_status != "Approved":
         return TAKEN_BACK
     if len(plan.tasks) > MOST_TASKS:
-        return f"The approved plan has {len(plan.tasks)} tasks; at most {MOST_TASKS} are made at once. None were made."
+        return (
+            f"The approved plan has {len(plan.tasks)} tasks; at most {MOST_TASKS} are made at once. None were made: make "
+            "those that you want by hand, from the plan on the Action page."
+        )
     return ""
 
 

@@ -163,7 +163,7 @@ def refuse_while_stopped() -> None:
     """Raises Stopped, with who stopped all calls and why, while the switch is off. Calls under way are not touched."""
     policy = Policy.current()
     if policy.model_calls_stopped:
-        raise Stopped(LOOK_AGAIN, policy.standing)
+        raise Stopped(LOOK_AGAIN, f"{policy.standing} A person lets them go on under Policy.")
 
 
 def strained(item: InboxItem) -> str:

@@ -9,24 +9,35 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from analysis import ledger
-from analysis.models import Settlement
+from analysis.models import Analysis, Settlement
+from emm import schedule
 from emm.jobs import JobQuerySet
 from notion_sync import outbox
-from notion_sync.models import InboxItem, OutboxEntry
+from notion_sync.models import Action, DataSource, InboxItem, OutboxEntry, PageRead, Poller
 
 State = InboxItem.State
 NOT_WRITTEN = "Not written to Notion:"
 PROCESSING = "show that we are at it"
 LONG = timedelta(seconds=30)
+LOOK = timedelta(hours=1)
+AT_ONCE = 50  # looks that one sweep opens
+GONE = (
+    "The page of its plan is in Notion's trash, or was moved away, so nobody is asked to decide. Bring it back there."
+)
 
 
 def advance_items() -> None:
-    """Move the items whose writes are done or stuck, show in Notion what takes long, and close calls that were lost."""
+    """Move the items whose writes are done or stuck, show in Notion what takes long, and close calls that were lost.
+
+    What waits for a decision is looked at every hour, whether it is still there.
+    """
     ledger.close_lost()
     _hold_stuck()
     _let_go_on()
     _close_written()
     _show_long_work()
+    _look_at_proposals()
+    _explain_what_is_gone()
 
 
 def _hold_stuck() -> None:
@@ -61,6 +72,39 @@ def _show_long_work() -> None:
     ):
         with transaction.atomic():
             outbox.update_page(item, {"Status": "Processing"}, purpose=PROCESSING, item=item)
+
+
+def _proposals() -> QuerySet[Analysis]:
+    """What waits for a decision, also where its page is gone."""
+    return Analysis.objects.filter(item__state=State.PROPOSED, superseded="", action__settlement=None)
+
+
+def _look_at_proposals() -> None:
+    """Have the pages of what waits for a decision read by their ids once an hour: no query tells of the trash."""
+    if Poller.objects.filter(status=Poller.Status.PAUSED).exists():
+        return
+    waiting = _proposals().filter(item__state_since__lt=Now() - LOOK)
+    lately = PageRead.objects.filter(page_id=OuterRef("page_id"), opened_at__gt=Now() - LOOK)
+    for source in DataSource.objects.filter(key__in=(InboxItem.key, Action.key), hold=""):
+        pages = (
+            InboxItem.objects.filter(analyses__in=waiting)
+            if source.key == InboxItem.key
+            else Action.objects.filter(analysis__in=waiting)
+        )
+        due = pages.filter(~Exists(lately), page_id__isnull=False, in_trash=False)
+        reads = [PageRead(source=source, page_id=id) for id in due.values_list("page_id", flat=True)[:AT_ONCE] if id]
+        if reads:
+            PageRead.objects.bulk_create(reads, ignore_conflicts=True)
+            schedule.nudge("page")
+
+
+def _explain_what_is_gone() -> None:
+    """Say on the item that its proposal is in the trash, until it is back."""
+    gone = Exists(_proposals().filter(item=OuterRef("pk"), action__in_trash=True))
+    for item in InboxItem.objects.filter(gone, state=State.PROPOSED, state_reason=""):
+        _move(item, State.PROPOSED, State.PROPOSED, GONE)
+    for item in InboxItem.objects.filter(~gone, state=State.PROPOSED, state_reason=GONE):
+        _move(item, State.PROPOSED, State.PROPOSED)
 
 
 def _move(item: InboxItem, seen: State, state: State, why: str = "") -> None:

@@ -231,6 +231,13 @@ class Job(models.Model):
                 self.moved()
                 schedule.nudge(self.stage, self.pk)
 
+    @property
+    def what_next(self) -> str:
+        """What becomes of a row that has told of trouble and does not need a person; "" for any other."""
+        if self.status == self.Status.WAITING and self.last_error:
+            return f"It is tried again by itself at {self.due_at:%Y-%m-%d %H:%M:%S} UTC."
+        return "It goes on by itself when the answer comes." if self.status == self.Status.SUBMITTED else ""
+
     def moved(self) -> None:
         """Called in the transaction that changed `status`. Override it to move what depends on this row."""
 

@@ -74,7 +74,7 @@ def _count(entry: OutboxEntry, new: Sequence[dict[str, Any]]) -> None:
     if [block["type"] for block in new] != expected:
         raise Never(
             f"After a lost answer the page holds {len(new)} blocks of ours that are not the next ones of its text. "
-            f"It has {placed} of {len(entry.children)} blocks for certain: compare it in Notion."
+            f"It has {placed} of {len(entry.children)} blocks for certain: delete what follows them in Notion, then queue it again."
         )
     entry.keep(sent_at=None, placed=placed + len(new), child_ids=[*entry.child_ids, *(block["id"] for block in new)])
 

@@ -99,7 +99,7 @@ def sort(failure: Failure, write: bool, asked: str = "") -> Exception:
     if fix := _fix(failure, asked):
         return (NotShared if status == 404 and failure.code else Misconfigured)(failure.text, fix)
     if status and 400 <= status < 500 and status not in (408, 409):
-        return Refused(failure.text)
+        return Refused(f"{failure.text} {_way_on(failure)}")
     if not write or not failure.sent:
         return (TooSlow if _asks_for_less(failure) else Later)(SOON, failure.text)
     try:
@@ -154,17 +154,30 @@ FIXES = {
     401: "Copy the integration's token into NOTION_API_KEY again.",
     404: "Open the page or database in Notion and add the integration under its menu, Connections.",
 }
+GATEWAY = "Check NOTION_BASE_URL, and what stands between this machine and Notion."
 
 
 def _fix(failure: Failure, asked: str) -> str | None:
     """What a person has to mend; None where the failure is not about settings."""
     status = failure.status or 0
     if 300 <= status < 400 or (status in (401, 403, 404) and not failure.code):
-        return "Check NOTION_BASE_URL, and what stands between this machine and Notion."
+        return GATEWAY
+    said = f"{failure.text} {json.dumps(failure.details)}".lower().replace("_", " ")
+    # The wording is not documented: no other 403 speaks of a limit; a 400 may of those of one request.
+    if (status == 403 and "limit" in said) or (status == 400 and "block limit" in said):
+        return BLOCK_LIMIT
     if status == 403:
-        said = f"{failure.text} {json.dumps(failure.details)}".lower()
-        # The wording is not documented; no other 403 speaks of a limit.
-        if "limit" in said:
-            return BLOCK_LIMIT
         return f"Open the integration in Notion's settings and switch on the capability {capability(asked)}."
     return FIXES.get(status)
+
+
+def _way_on(failure: Failure) -> str:
+    """What can be done about a request that Notion refuses as it is."""
+    if not failure.code:
+        return GATEWAY
+    report = f"report it with Notion's request id ({failure.request_id or 'none came'})"
+    if failure.code == "validation_error":
+        return (
+            f"Mend in Notion what it names, then try again; where nothing is wrong there, the fault is ours: {report}."
+        )
+    return f"The fault is ours, nothing in Notion is wrong: {report}."

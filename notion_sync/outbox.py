@@ -188,7 +188,8 @@ def _source(key: str) -> DataSource:
     source = DataSource.objects.filter(key=key).first()
     if source is None:
         raise Misconfigured(
-            f"The database {workspace.DATABASES[key].title} is not set up.", "Run manage.py setup_notion."
+            f"The database {workspace.DATABASES[key].title} is not set up.",
+            "Open Set up Notion in the console, or run manage.py setup_notion.",
         )
     if source.hold:
         raise Later(LONG_WAIT, source.hold)

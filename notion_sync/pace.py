@@ -196,7 +196,10 @@ def _run(script: str, now: int | None, *arguments: str | int) -> list[str]:
     try:
         answer: list[str] = _redis(settings.REDIS_URL).eval(script, 2, KEY, f"{KEY}:turns", *given)
     except redis.RedisError as error:
-        raise Later(REDIS_DOWN, f"Redis, which keeps the Notion request budget, does not answer: {error}") from error
+        raise Later(
+            REDIS_DOWN,
+            f"Redis, which keeps the Notion request budget, does not answer: {error}. See that it runs, and REDIS_URL.",
+        ) from error
     return answer
 
 

@@ -113,7 +113,9 @@ def _take_in(cycle: PollCycle, source: DataSource) -> None:
     windows = Window.objects.filter(source=source, reconciliation=None)
     left = windows.exclude(status=Window.Status.DONE)
     if stuck := windows.filter(status__in=(Window.Status.NEVER, Window.Status.DEAD)).first():
-        raise Later(WINDOWS, f"A window of this poll could not be read: queue it again. {stuck.last_error}")
+        raise Later(
+            WINDOWS, f"A window of this poll could not be read: queue it again under Windows. {stuck.last_error}"
+        )
     if count := left.count():
         raise Later(WINDOWS, f"Too much for one query: {count} windows are still being read.")
     with transaction.atomic():

@@ -89,7 +89,10 @@ def _list(job: Reconciliation) -> None:
     if windows.unfinished().exists():
         raise Later(LISTING, "Notion's list is being read.")
     if stuck := windows.stuck().first():
-        raise Never(f"Notion's list could not be read to its end, so nothing is concluded from it. {stuck.last_error}")
+        raise Never(
+            f"Notion's list could not be read to its end, so nothing is concluded from it. {stuck.last_error} The next night "
+            "compares anew; Compare now does so at once."
+        )
     with transaction.atomic():
         _compare(job)
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from emm import credentials, schedule
 from emm.audit import Actor, record
-from notion_sync import drift, looks
+from notion_sync import drift, looks, pace
 from notion_sync.mirror import bot_id, model_of
 from notion_sync.models import DataSource, PageRead, PollCycle, WebhookDelivery, Workspace
 from notion_sync.requests import Refused, body_of, json_of, text_of
@@ -143,7 +143,8 @@ def _source_of(event: dict[str, Any], entity: dict[str, Any], page_id: uuid.UUID
 def read_page(job: PageRead) -> None:
     """Stage page: mirror one page by its id, also from the trash."""
     drift.refuse(job.source)
-    _, pages = looks.ask(job.source, job.page_id)
+    with pace.background():
+        _, pages = looks.ask(job.source, job.page_id)
     with transaction.atomic():
         looks.note(job.source, job.page_id, pages)
         job.finish()

@@ -64,7 +64,7 @@ def read(window: Window) -> None:
             if source.hold:
                 raise Later(MINUTE, source.hold)
             if Poller.objects.filter(status=Poller.Status.PAUSED).exists():
-                raise Later(PAUSED, "Polling is paused.")
+                raise Later(PAUSED, "Polling is paused: resume it under Poller.")
             answer = _ask(window, source)
             drift.look_at(source, answer.pages)
             pages = complete(source, answer.pages)

@@ -95,10 +95,12 @@ def restore_into(backup: Backup, database: dict[str, Any]) -> None:
                 _, digest = _measured(copy)
                 shutil.copyfileobj(copy, local)
         except FileNotFoundError:
-            raise Failed(f"The file {backup.name} is gone.") from None
+            raise Failed(f"The file {backup.name} is gone: see what BACKUP_DIR holds, or make another copy.") from None
         local.flush()
         if digest != backup.sha256:
-            raise Failed(f"The file {backup.name} is not the one that was written: its SHA-256 differs.")
+            raise Failed(
+                f"The file {backup.name} is not the one that was written: its SHA-256 differs. Use another copy."
+            )
         words = ["--single-transaction", "--clean", "--if-exists", "--no-owner", "--exit-on-error"]
         _run("pg_restore", database, *words, f"--dbname={database['NAME']}", local.name)
 

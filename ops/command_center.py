@@ -58,7 +58,7 @@ def refresh(job: CommandCenter) -> None:
         client.update_block(block_id, "callout", {"rich_text": block["callout"]["rich_text"]})
     except (NotShared, Never) as gone:
         Workspace.objects.update(command_center_block_id=None)
-        raise Later(timedelta(), f"Our part of the page is not there any more: {gone}") from gone
+        raise Later(timedelta(), f"Our part of the page is not there any more, and is made again: {gone}") from gone
     except client.Ambiguous as lost:
         raise Later(timedelta(seconds=30), f"Written again, because the answer was lost: {lost}") from lost
     job.keep(shown="".join(span.text for span in text), shown_key=key, shown_at=Now())
@@ -71,7 +71,7 @@ def _place(block: dict[str, Any]) -> str:
     if page_id is None or client.retrieve_page(page_id)["in_trash"]:
         raise Misconfigured(
             "There is no Command Center page, or it is in the trash.",
-            "Restore it in Notion, or run manage.py setup_notion again, which makes it.",
+            "Restore it in Notion, or run Set up Notion in the console again, which makes it.",
             MISSING,
         )
     mine = (one["id"] for one in client.block_children(page_id) if _is_ours(one, str(workspace.bot_id)))

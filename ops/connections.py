@@ -21,6 +21,8 @@ from notion_sync.models import DataSource
 from ops import notices, sentry
 from ops.models import Channel, State
 
+SET_UP = "Open Set up Notion in the console, or run manage.py setup_notion --parent PAGE."
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -91,7 +93,7 @@ def _notion() -> str:
 def _databases() -> str:
     sources = list(DataSource.objects.order_by("key"))
     if not sources:
-        raise Misconfigured("No workspace is set up.", "Run manage.py setup_notion --parent PAGE.")
+        raise Misconfigured("No workspace is set up.", SET_UP)
     for source in sources:
         client.retrieve_data_source(str(source.data_source_id))
     return f"{len(sources)} are shared with us."
@@ -101,7 +103,7 @@ def _writing() -> str:
     """Gives a property the name that it has: a change that changes nothing, and needs the permission to write."""
     source = DataSource.objects.order_by("key").first()
     if source is None:
-        raise Misconfigured("No workspace is set up.", "Run manage.py setup_notion --parent PAGE.")
+        raise Misconfigured("No workspace is set up.", SET_UP)
     name, number = next(iter(source.property_ids.items()))
     client.update_data_source(str(source.data_source_id), {number: {"name": name}})
     return "We may write."

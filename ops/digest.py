@@ -132,7 +132,9 @@ def _problems(start: datetime, end: datetime) -> Iterator[Line]:
     for item in InboxItem.objects.filter(state=InboxItem.State.HELD, in_trash=False).order_by("state_since"):
         yield Line(f"Held: {item}. {item.state_reason}", overview.console("notion_sync_inboxitem_change", item.pk))
     for source in DataSource.objects.exclude(hold=""):
-        yield Line(f"The database {source} is held. {source.hold}")
+        yield Line(
+            f"The database {source} is held. {source.hold}", overview.console("notion_sync_datasource_changelist")
+        )
     for stage in schedule.STAGES.values():
         count = job_model(stage).objects.stuck().count() if stage.model else 0
         if count:

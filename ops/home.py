@@ -13,6 +13,7 @@ from django.utils import timezone
 from analysis import desk
 from analysis.models import Policy
 from emm.schedule import STAGES
+from notion_sync.models import DataSource, InboxItem
 from ops import duties, papers, readiness, spend
 from ops.models import Alert, Incident, Release
 
@@ -41,6 +42,10 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     lines = []
     if request.user.has_perm("analysis.view_proposal") or request.user.has_perm("analysis.decide_proposal"):
         lines.append(_proposals())
+    if request.user.has_perm("notion_sync.view_inboxitem"):
+        lines.append(_items())
+    if request.user.has_perm("notion_sync.view_datasource"):
+        lines.append(_databases())
     if request.user.has_perm("ops.view_proberun"):
         lines += [_calls(), _money(), _alerts(), _incidents(), _follow_ups(), _duties(), _readiness()]
     context["home"] = lines
@@ -51,6 +56,24 @@ def _proposals() -> Line:
     count = desk.waiting().count()
     text = f"{count} proposal{'s wait' if count > 1 else ' waits'} for a person." if count else "No proposal waits."
     return Line(text, False, "Review desk", reverse("admin:analysis_proposal_changelist"))
+
+
+def _items() -> Line:
+    held = InboxItem.objects.filter(state=InboxItem.State.HELD, in_trash=False)
+    count = held.exclude(backlog=InboxItem.Backlog.HELD).count()
+    text = (
+        f"{count} item{'s are' if count > 1 else ' is'} held: the list says why and what to do."
+        if count
+        else "No item is held."
+    )
+    page = reverse("admin:notion_sync_inboxitem_changelist")
+    return Line(text, bool(count), "Held items", f"{page}?state__exact={InboxItem.State.HELD}")
+
+
+def _databases() -> Line:
+    held = [source.hold for source in DataSource.objects.exclude(hold="").order_by("key")]
+    page = reverse("admin:notion_sync_datasource_changelist")
+    return Line(" ".join(held) or "No database is held.", bool(held), "Data sources", page)
 
 
 def _calls() -> Line:

@@ -38,10 +38,13 @@ def listening(severity: str) -> QuerySet[Channel]:
 def send(job: Notice) -> None:
     """Stage notify: give one message to its channel. Raises NotSent, Never for an address nobody knows, Misconfigured."""
     if not job.channel.enabled:
-        raise Never("The channel was switched off.")
+        raise Never("The channel was switched off: switch it on under Channels, then queue this message again.")
     outlet = apprise.Apprise()
     if not outlet.add(job.channel.url):
-        raise Never("The address of the channel is none that the library knows: enter it again.")
+        raise Never(
+            "The address of the channel is none that the library knows: enter it again under Channels, then queue this "
+            "message again."
+        )
     if not outlet.notify(title=job.subject, body=job.body):
         raise NotSent("The channel did not take the message: check its address, and whether the service is up.")
     with transaction.atomic():

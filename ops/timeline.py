@@ -95,7 +95,7 @@ def _model_call(row: LLMCall) -> Iterable[Event]:
 
 def _job(row: Job, kind: str, what: str, detail: str = "") -> Event:
     tone = "bad" if row.status in STOPPED else "good" if row.status == Job.Status.DONE else ""
-    words = f"{row.get_status_display()}. {detail} {row.last_error}".strip()
+    words = f"{row.get_status_display()}. {detail} {row.last_error} {row.what_next}".strip()
     return Event(row.status_since, kind, what, words, tone, _page(row))
 
 
@@ -125,8 +125,13 @@ def _promise(row: OutboxEntry) -> Iterable[Event]:
     yield Event(
         row.promised_at, "outbox", f"Promised: {row.purpose}", f"{row.kind} in {row.source_key}", link=change_page(row)
     )
-    if row.status in (*STOPPED, Job.Status.DONE):
-        yield _job(row, "outbox", f"{'Kept' if row.status == Job.Status.DONE else 'Stopped'}: {row.purpose}")
+    if row.status in (*STOPPED, Job.Status.DONE) or row.last_error:
+        so_far: dict[str, str] = {
+            Job.Status.DONE: "Kept",
+            Job.Status.WAITING: "Waits",
+            Job.Status.RUNNING: "Tried again",
+        }
+        yield _job(row, "outbox", f"{so_far.get(row.status, 'Stopped')}: {row.purpose}")
 
 
 def _correction(row: Correction) -> Iterable[Event]:

@@ -70,7 +70,8 @@ class Policy(models.Model):
             return "Calls to models are made."
         since = f" since {self.stopped_at:%Y-%m-%d %H:%M} UTC" if self.stopped_at else ""
         who = f" by {self.stopped_by}" if self.stopped_by else ""
-        return f"All model calls are stopped{who}{since}: {self.stopped_why or 'no reason was given'}"
+        why = self.stopped_why.removesuffix(".") or "no reason was given"
+        return f"All model calls are stopped{who}{since}: {why}."
 
     def min_confidence(self, route: str) -> float:
         """How sure a triage has to be of `route`, as a fraction."""

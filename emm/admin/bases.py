@@ -141,7 +141,13 @@ class JobAdmin(ReadOnlyAdmin):
 
     @display(description="last error")
     def error(self, job: Job) -> str:
-        return shortened(job.last_error)
+        return f"{shortened(job.last_error)} {job.what_next}".strip()
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [*super().get_fields(request, obj), "what_next"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_readonly_fields(request, obj), "what_next"]
 
     @admin.action(description="Queue again", permissions=["operate"])
     def queue_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

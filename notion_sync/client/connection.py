@@ -29,6 +29,7 @@ from notion_sync.models import NotionCall
 VERSION = "2026-03-11"
 TOKEN = "NOTION_API_KEY"  # noqa: S105  # its name, not itself
 TIMEOUT_MS = 60_000
+NO_ID = "An id in it is none of Notion's: copy the link of the page or database in Notion, and enter that."
 log = structlog.get_logger(__name__)
 
 Id = str | uuid.UUID
@@ -107,7 +108,7 @@ def call(method: str, route: str, send: Send, page_id: Id | None = None, *, writ
         if not isinstance(answer, dict):
             raise json.JSONDecodeError("an object was expected", "", 0)
     except InvalidPathParameterError as error:
-        raise Never(f"{route} cannot be asked for: {error}") from error
+        raise Never(f"{route} cannot be asked for: {error}. {NO_ID}") from error
     except FAILURES as error:
         failure = _read(error)
         attempt.status, attempt.error, attempt.request_id = failure.status, failure.text, failure.request_id

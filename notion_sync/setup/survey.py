@@ -18,6 +18,7 @@ from notion_sync.workspace import DATABASES, Database, Property
 
 Report = Callable[[str], None]
 AGAIN = "then run set-up again"
+FIELDS = "under Databases of other names in the console"
 
 
 @dataclass(frozen=True)
@@ -208,14 +209,14 @@ class _Search:
             self.survey.problems.append(
                 (
                     f"The database {database.title} on this page was made by a person.",
-                    "Use it with --adopt (what is in its inbox then waits for your release), or rename it in Notion.",
+                    "Tick Adopt in the console, or use --adopt: what is in its inbox then waits for your release. Or rename it.",
                 )
             )
 
     def _named(self, database: Database) -> tuple[str, str] | None:
         """What a person or a variable says, and who says it."""
         if value := self.wishes.databases.get(database.key):
-            return value, f"--database {database.key}"
+            return value, f"Your choice for {database.title}"
         if value := settings.NOTION_DATABASES.get(database.variable):
             return value, database.variable
         return None
@@ -228,7 +229,7 @@ class _Search:
     def _locate(self, database: Database) -> dict[str, Any] | None:
         named = self._named(database)
         if named is not None:
-            return self._by_name(*named)
+            return self._by_name(database, *named)
         stored = self._stored(database)
         if stored is not None:
             try:
@@ -242,12 +243,12 @@ class _Search:
             if block["type"] == "child_database" and block["child_database"]["title"] == database.title:
                 with suppress(NotShared):  # a linked view of a database: the API has no database behind it
                     return client.retrieve_database(block["id"])
-        return self._shared(database.title, f"--database {database.key}") if self.wishes.adopt else None
+        return self._shared(database.title, database.key) if self.wishes.adopt else None
 
-    def _by_name(self, value: str, who: str) -> dict[str, Any]:
+    def _by_name(self, database: Database, value: str, who: str) -> dict[str, Any]:
         found = id_in(value)
         if found is None:
-            there = self._shared(value, who)
+            there = self._shared(value, database.key)
             if there is None:
                 raise Misconfigured(
                     f"{who} names no database that is shared with the integration: {value}.",
@@ -262,7 +263,7 @@ class _Search:
             raise Misconfigured(f"{who} names a database in Notion's trash.", "Restore it, or name another one.")
         return there
 
-    def _shared(self, title: str, who: str) -> dict[str, Any] | None:
+    def _shared(self, title: str, key: str) -> dict[str, Any] | None:
         """The one shared database of exactly that title. Raises Misconfigured where there are several."""
         parents = {}
         for source in client.search(title, "data_source"):
@@ -271,7 +272,10 @@ class _Search:
                 parents[source["parent"]["database_id"]] = source["url"]
         if len(parents) > 1:
             listed = ", ".join(str(url) for url in parents.values())
-            raise Misconfigured(f"Several databases are called {title}: {listed}.", f"Choose one: {who}=ADDRESS.")
+            raise Misconfigured(
+                f"Several databases are called {title}: {listed}.",
+                f"Choose one: paste its link {FIELDS}, or use --database {key}=ADDRESS.",
+            )
         return client.retrieve_database(next(iter(parents))) if parents else None
 
     def _choose(self, database: Database, there: Mapping[str, Any]) -> str:
@@ -290,7 +294,8 @@ class _Search:
             raise Misconfigured(f"{database.title} has no data source.", f"Delete the database, {AGAIN}.")
         listed = ", ".join(f"{name} ({one})" for one, name in ids.items())
         raise Misconfigured(
-            f"{database.title} has these data sources: {listed}.", f"Choose one: --data-source {database.key}=ID."
+            f"{database.title} has these data sources: {listed}.",
+            f"Choose one: name it {FIELDS}, or use --data-source {database.key}=ID.",
         )
 
 
@@ -337,7 +342,7 @@ def _difference(found: Found, declared: Property, prop: Mapping[str, Any], surve
     if declared.other_side_of is None and (target is None or relation["data_source_id"] != target.data_source_id):
         return (
             f"{name} in {title} leads to another database than our {wanted}.",
-            f"{rename} Or choose the database that it leads to: --database {declared.to}=ADDRESS.",
+            f"{rename} Or choose the database that it leads to: {FIELDS}, or with --database {declared.to}=ADDRESS.",
         )
     if declared.other_side and relation["type"] != "dual_property":
         return (

@@ -72,7 +72,7 @@ def run(job: ProbeRun) -> None:
     """Look, and keep what was seen. Raises Never for a key that no probe has, and whatever the probe raises."""
     found = REGISTRY.get(job.key)
     if found is None:
-        raise Never("No probe has this key.")
+        raise Never(f"This release has no probe {job.key}: the row is another release's, and nothing has to be done.")
     state, evidence = found.look()
     hidden = str(logs.hide(evidence))
     shown = hidden if len(hidden) <= LONGEST_EVIDENCE else f"{hidden[:LONGEST_EVIDENCE]}… ({len(hidden):,} characters)"

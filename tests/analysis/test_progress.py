@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models import F
 
 from analysis import ledger, progress
 from analysis.models import Analysis, LLMCall, Settlement, Synthesis
-from notion_sync.models import Action, InboxItem, OutboxEntry
+from notion_sync import control
+from notion_sync.models import Action, InboxItem, OutboxEntry, PageRead
 from tests.analysis.rows import an_item
+from tests.world import Sandbox, add_item, poll_now, run
 
 pytestmark = pytest.mark.django_db
 
@@ -86,3 +89,59 @@ def test_a_call_that_nobody_waits_for_any_more_is_closed() -> None:
     LLMCall.objects.update(opened_at=F("opened_at") - timedelta(minutes=21))
     progress.advance_items()
     assert LLMCall.objects.get().status == "lost"
+
+
+def a_proposal(item: InboxItem, **plan: Any) -> Analysis:
+    item.enter(InboxItem.State.PROPOSED)
+    return Analysis.objects.create(item=item, lead="quant", item_digest="", action=Action.objects.create(**plan))
+
+
+def an_hour_passes() -> None:
+    InboxItem.objects.update(state_since=F("state_since") - timedelta(minutes=61))
+    PageRead.objects.update(opened_at=F("opened_at") - timedelta(minutes=61))
+
+
+def test_a_page_that_waits_for_a_decision_and_is_trashed_is_noticed_within_the_hour(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "Should we move?")
+    poll_now()
+    a_proposal(InboxItem.objects.get(page_id=page_id))
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"in_trash": True})
+    before = len(workspace.requests())
+    progress.advance_items()
+    assert not PageRead.objects.exists()
+    an_hour_passes()
+    progress.advance_items()
+    run(["page"])
+    assert InboxItem.objects.get(page_id=page_id).in_trash
+    progress.advance_items()
+    run(["page"])
+    assert len(workspace.requests()) == before + 1
+
+
+def test_what_is_there_is_looked_at_once_an_hour_and_not_while_polling_is_paused(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "Should we move?")
+    poll_now()
+    a_proposal(InboxItem.objects.get(page_id=page_id), page_id=uuid.uuid4())
+    counts = []
+    for hours in (1, 0, 1):
+        if hours:
+            an_hour_passes()
+        progress.advance_items()
+        PageRead.objects.update(status="done")
+        counts.append(PageRead.objects.count())
+    control.pause("Quiet, please.", by="test")
+    an_hour_passes()
+    progress.advance_items()
+    assert [*counts, PageRead.objects.count()] == [2, 2, 4, 4], "the inbox page and the plan's"
+
+
+def test_an_item_whose_proposal_is_in_the_trash_says_so_until_it_is_back() -> None:
+    item = an_item()
+    action = a_proposal(item, in_trash=True).action
+    assert action is not None
+    since = item.state_since
+    for gone in (True, False):
+        Action.objects.update(in_trash=gone)
+        progress.advance_items()
+        assert state_of(item) == "proposed"
+        assert (item.state_reason == progress.GONE, item.state_since) == (gone, since)

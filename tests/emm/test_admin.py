@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from analysis.models import Budget
-from emm import credentials, tokens
+from emm import credentials, schedule, tasks, tokens
+from emm.admin import JobAdmin
 from emm.audit import AuditEntry
 from emm.tokens import ApiToken
 from notion_sync import polling
@@ -53,6 +55,18 @@ def test_stopped_jobs_are_queued_again_and_counted(admin_client: Client) -> None
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.label, entry.object_id) == ("outboxentry.queue_again", "admin", str(dead.pk))
     assert entry.before == {"status": "dead", "failures": 5, "last_error": "Boom."}
+
+
+@pytest.mark.parametrize("stage", [name for name, one in schedule.STAGES.items() if one.model and name != "probe"])
+def test_every_stage_says_in_the_console_that_a_row_in_trouble_is_tried_again(stage: str, rf: RequestFactory) -> None:
+    # All but the probes, which the readiness page shows with when they are run.
+    row = tasks.job_model(schedule.STAGES[stage])(last_error="Why.", due_at=datetime(2026, 11, 26, 9, 30, tzinfo=UTC))
+    page = admin.site._registry[type(row)]
+    assert isinstance(page, JobAdmin)
+    assert page.error(row) == "Why. It is tried again by itself at 2026-11-26 09:30:00 UTC."
+    request = rf.get("/")
+    request.user = User(is_superuser=True)
+    assert "what_next" in page.get_fields(request, row), "on its own page too"
 
 
 def test_who_may_only_look_cannot_queue_again() -> None:

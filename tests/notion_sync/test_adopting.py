@@ -41,7 +41,9 @@ def writes(sandbox: Sandbox) -> list[str]:
 
 def test_a_persons_database_is_not_used_unasked(sandbox: Sandbox) -> None:
     database(sandbox, "Tasks")
-    with pytest.raises(Misconfigured, match=r"Tasks on this page was made by a person.*--adopt"):
+    with pytest.raises(
+        Misconfigured, match=r"Tasks on this page was made by a person.*Tick Adopt in the console.*--adopt"
+    ):
         prepare(sandbox)
 
 
@@ -82,7 +84,9 @@ def test_one_of_several_data_sources_is_chosen_explicitly(sandbox: Sandbox) -> N
     mine = database(sandbox, "Areas")
     second = {"parent": {"type": "database_id", "database_id": mine["id"]}, "properties": {"N": {"title": {}}}}
     made = sandbox.as_person("POST", "/data_sources", {**second, "title": [{"text": {"content": "Second"}}]})
-    with pytest.raises(Misconfigured, match=r"Second \(.*--data-source areas=ID"):
+    with pytest.raises(
+        Misconfigured, match=r"Second \(.*Databases of other names in the console.*--data-source areas=ID"
+    ):
         adopt(sandbox)
     adopt(sandbox, data_sources={"areas": "Second"})
     assert str(DataSource.objects.get(key="areas").data_source_id) == made["id"]

@@ -144,11 +144,34 @@ def test_a_request_that_notion_refuses_is_never(notion: Any, call: Callable[[], 
 
 
 @pytest.mark.parametrize(
+    ("answer", "fix"),
+    [
+        (error(400, "validation_error", "body.children.length should be at most 100."), "Mend in Notion what it names"),
+        (error(400, "invalid_json"), "The fault is ours"),
+        (error(400, "invalid_json"), "(r-1)"),
+        (lambda request: httpx.Response(413, text="<h1>Too large</h1>"), "NOTION_BASE_URL"),
+    ],
+)
+def test_a_refusal_says_what_can_be_done(notion: Any, answer: Answer, fix: str) -> None:
+    notion(answer)
+    with pytest.raises(client.Refused, match=r"Notion answered 400|The answer was 413") as caught:
+        create()
+    assert fix in caught.value.why
+
+
+def test_an_id_that_is_none_is_said_with_where_to_find_one(notion: Any) -> None:
+    notion(error(500, "internal_server_error"))
+    with pytest.raises(Never, match="copy the link"):
+        client.retrieve_page("../users")
+
+
+@pytest.mark.parametrize(
     ("answer", "what", "fix"),
     [
         (error(401, "unauthorized", "API token is invalid."), "API token is invalid", "NOTION_API_KEY"),
         (error(403, "restricted_resource", "Insufficient permissions."), "Insufficient", "Insert content"),
         (error(403, "restricted_resource", "Block limit reached."), "limit", "plan"),
+        (error(400, "validation_error", "This workspace cannot grow.", block_limit="1000"), "cannot grow", "plan"),
         (error(404, "object_not_found", f"Could not find page with ID: {PAGE}."), PAGE, "Connections"),
         (lambda request: httpx.Response(404, text="<h1>Not found</h1>"), "404", "NOTION_BASE_URL"),
         (lambda request: httpx.Response(301, headers={"location": "https://elsewhere"}), "301", "NOTION_BASE_URL"),

@@ -101,7 +101,7 @@ def test_without_its_page_it_says_what_to_do(workspace: Sandbox) -> None:
     refresh()
     job = refresh()
     assert job.status == Job.Status.WAITING
-    assert "setup_notion" in job.last_error
+    assert "run Set up Notion in the console" in job.last_error
 
 
 def test_what_people_wrote_is_shown_as_text_and_long_titles_are_marked(workspace: Sandbox) -> None:

@@ -18,7 +18,7 @@ from analysis.models import LLMCall
 from emm.audit import record
 from emm.jobs import Misconfigured
 from notion_sync import intake, retention, standstill
-from notion_sync.models import InboxItem, Intake, NotionCall, OutboxEntry, Reconciliation, Standstill
+from notion_sync.models import DataSource, InboxItem, Intake, NotionCall, OutboxEntry, Reconciliation, Standstill
 from ops import rules, timeline
 from tests.factories import make_source
 from tests.world import Sandbox, add_item, poll_now, work
@@ -42,6 +42,19 @@ def test_the_counts_by_state_add_up_to_all_items(admin_client: Client) -> None:
     counts = [int(n) for n in re.findall(r"state__exact=\w+\"[^>]*>(\d+) ", page)]
     assert (sum(counts), len(counts)) == (InboxItem.objects.count(), len(InboxItem.State))
     assert f"Each of the {sum(counts)} inbox items" in page
+
+
+def test_the_first_page_leads_to_what_is_held_and_names_the_fix_of_a_database(admin_client: Client) -> None:
+    assert "No item is held." in admin_client.get("/admin/").content.decode()
+    make("held", 2)
+    InboxItem.objects.create(state="held", backlog="held")
+    InboxItem.objects.create(state="held", in_trash=True)
+    source = make_source("tasks")
+    DataSource.objects.filter(pk=source.pk).update(hold="Tasks has no property Priority: restore it in Notion.")
+    shown = admin_client.get("/admin/").content.decode()
+    assert "2 items are held" in shown
+    assert f"{LIST}?state__exact=held" in shown
+    assert "restore it in Notion." in shown
 
 
 def test_a_list_that_is_not_counted_shows_no_number_of_results(admin_client: Client) -> None:
