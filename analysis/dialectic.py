@@ -283,11 +283,11 @@ def open_revision(analysis: Analysis, note: str) -> Analysis:
 
 def with_names(answer: SynthesisAnswer, voices: list[Perspective]) -> SynthesisAnswer:
     """The synthesis with the personas' names in place of the labels that it was written with, which are as long."""
-    named = answer.model_dump_json()
+    named = json.dumps(answer.model_dump(mode="json"), ensure_ascii=False)
     for number, voice in enumerate(voices, start=1):
         label = re.compile(rf"{prompts.LABEL} {number}\b", re.IGNORECASE)
         named = label.sub(CHARACTERS[Persona(voice.persona)].name, named)
-    return SynthesisAnswer.model_validate_json(named)
+    return SynthesisAnswer.model_validate(json.loads(named))
 
 
 def _heard(analysis: Analysis) -> list[Voice]:

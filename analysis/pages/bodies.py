@@ -190,7 +190,10 @@ def _options(answer: SynthesisAnswer) -> list[Block]:
 def _row(option: Option, recommended: bool) -> list[Text]:
     mark = "⭐ " if recommended else ""
     return [
-        Span(f"{mark}{_named(option)}", bold=recommended),
+        [
+            Span(f"{mark}{_named(option)}", bold=recommended),
+            "\nLeaves things as they are" if option.does_nothing else "",
+        ],
         f"{option.risk}/5",
         f"{option.impact}/10",
         _listed(option.pros),

@@ -161,6 +161,8 @@ def test_the_options_stand_side_by_side_and_the_recommended_one_is_marked() -> N
     assert len(table.rows) == 3
     assert "⭐ Option B, Rent the van" in text
     assert text.count("⭐") == 1
+    assert "Option C, Keep walking<br>Leaves things as they are" in text
+    assert text.count("Leaves things as they are") == 1
     assert "• Buy the van costs something" in text
 
 
