@@ -292,7 +292,7 @@ def with_names(answer: SynthesisAnswer, voices: list[Perspective]) -> SynthesisA
 
 def _heard(analysis: Analysis) -> list[Voice]:
     """All voices as the page shows them, those that are missing with the reason."""
-    replies = {one.persona: RebuttalAnswer.model_validate(_renamed(one)) for one in analysis.rebuttals}
+    replies = {one.persona: RebuttalAnswer.model_validate(renamed(one)) for one in analysis.rebuttals}
     given = [
         Voice(Persona(one.persona), PerspectiveAnswer.model_validate(one.answer), rebuttal=replies.get(one.persona))
         for one in analysis.voices
@@ -321,7 +321,7 @@ def stored_argument(analysis: Analysis) -> list[Block]:
     )
 
 
-def _renamed(reply: Perspective) -> dict[str, Any]:
+def renamed(reply: Perspective) -> dict[str, Any]:
     """A rebuttal with the personas' names in place of the numbers under which it read them."""
     text = json.dumps(reply.answer)
     for number, voice in enumerate(prompts.others(reply.analysis, reply.persona), start=1):
