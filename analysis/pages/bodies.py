@@ -10,7 +10,7 @@ from analysis.agreement import Conflict, band
 from analysis.answers import Persona, PerspectiveAnswer, Plan, Reject, SynthesisAnswer
 from analysis.pages.economics import economics_section
 from analysis.pages.options import named, options_section, recommended
-from analysis.pages.plan import kill_text, shorten
+from analysis.pages.plan import kill_text, resources_text, shorten
 from analysis.pages.rebuttals import rebuttals_section
 from analysis.pages.values import LISTED_CHANGES, Voice
 from analysis.personas import CHARACTERS
@@ -214,6 +214,14 @@ def _voice(name: str, said: PerspectiveAnswer) -> Block:
         [
             Paragraph(said.rationale),
             *(Bullet([Span("Assumes: ", italic=True), assumption]) for assumption in said.assumptions),
+            Paragraph(
+                [
+                    Span("Would have you do:", bold=True),
+                    "".join(f"\n• {task}" for task in said.tasks),
+                    Span("\nThat takes:", bold=True),
+                    f"\n{resources_text(said.resources)}",
+                ]
+            ),
             Paragraph([Span("Would change its mind: ", bold=True), said.would_change_my_mind]),
         ],
     )
