@@ -6,9 +6,17 @@ Field order is the order of generation: reasons come before verdicts.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
@@ -30,6 +38,10 @@ class Answer(BaseModel):
     """Base of all answers: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", use_enum_values=True)
+
+
+Label = Literal["Option A", "Option B", "Option C"]
+DO_NOTHING: Label = "Option C"
 
 
 class Concept(Answer):
@@ -56,15 +68,26 @@ class TriageAnswer(Answer):
 
 
 class Option(Answer):
-    """One way to go. `risk` 1 (none) to 5, `impact` 1 to 10."""
+    """One way to go. `does_nothing`: it leaves things as they are; Option C does, and no other. `risk` 1 (none) to 5,
+    `impact` 1 to 10."""
 
-    label: Literal["Option A", "Option B", "Option C"]
+    label: Label
     name: Line
     description: Text
     pros: Annotated[list[Line], Field(min_length=1, max_length=6)]
     cons: Annotated[list[Line], Field(min_length=1, max_length=6)]
+    does_nothing: Annotated[bool, Field(exclude=True)]
     risk: Annotated[int, Field(ge=1, le=5)]
     impact: Annotated[int, Field(ge=1, le=10)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_stored(cls, found: Any, info: ValidationInfo) -> Any:
+        """What a model writes is JSON and has to say it. A stored answer was checked, and the release before refuses a
+        field that it does not know: so it is not stored, and its label tells."""
+        if info.mode == "json" or not isinstance(found, dict):
+            return found
+        return {"does_nothing": found.get("label") == DO_NOTHING, **found}
 
 
 class Resources(Answer):
@@ -76,17 +99,17 @@ class Resources(Answer):
     people: Line
 
 
-Label = Literal["Option A", "Option B", "Option C"]
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
 def _in_order(options: list[Option]) -> list[Option]:
     if [option.label for option in options] != ["Option A", "Option B", "Option C"]:
         raise ValueError("the options have to be Option A, Option B and Option C, in this order")
+    if [option.label for option in options if option.does_nothing] != [DO_NOTHING]:
+        raise ValueError(f"{DO_NOTHING} has to leave things as they are, and no other option: see does_nothing")
     return options
 
 
-# Option C leaves things as they are: doing nothing is always among the options.
 Options = Annotated[list[Option], Field(min_length=3, max_length=3), AfterValidator(_in_order)]
 
 
@@ -113,7 +136,7 @@ class Reject(StrEnum):
 
 
 class PerspectiveAnswer(Answer):
-    """One persona's argument: three options, one of them to do nothing, and the one it recommends."""
+    """One persona's argument: three options, the last of them to do nothing, and the one it recommends."""
 
     options: Options
     assumptions: Annotated[list[Line], Field(max_length=6)]

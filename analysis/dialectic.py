@@ -71,7 +71,8 @@ def _opinion(job: Perspective) -> PerspectiveAnswer:
         system=prompts.common(prompt),
         shared=prompts.matter(analysis),
         role=prompts.role(prompt, Persona(job.persona)),
-        cached=analysis.depth != Depth.QUICK,
+        persona=job.persona,
+        cached=analysis.depth != Depth.QUICK and llm.shares_model(job.persona),
         patient=analysis.patient,
         begun=lambda: analysis.release(1),
         answer=PerspectiveAnswer,
@@ -96,7 +97,8 @@ def _rebuttal(job: Perspective) -> RebuttalAnswer:
         shared=prompts.item_alone(analysis),
         user=prompts.read_by(analysis, job.persona),
         role=prompts.role(prompt, Persona(job.persona)),
-        cached=True,
+        persona=job.persona,
+        cached=llm.shares_model(job.persona),
         patient=analysis.patient,
         begun=lambda: analysis.release(2),
         answer=RebuttalAnswer,
@@ -283,16 +285,16 @@ def open_revision(analysis: Analysis, note: str) -> Analysis:
 
 def with_names(answer: SynthesisAnswer, voices: list[Perspective]) -> SynthesisAnswer:
     """The synthesis with the personas' names in place of the labels that it was written with, which are as long."""
-    named = answer.model_dump_json()
+    named = json.dumps(answer.model_dump(mode="json"), ensure_ascii=False)
     for number, voice in enumerate(voices, start=1):
         label = re.compile(rf"{prompts.LABEL} {number}\b", re.IGNORECASE)
         named = label.sub(CHARACTERS[Persona(voice.persona)].name, named)
-    return SynthesisAnswer.model_validate_json(named)
+    return SynthesisAnswer.model_validate(json.loads(named))
 
 
 def _heard(analysis: Analysis) -> list[Voice]:
     """All voices as the page shows them, those that are missing with the reason."""
-    replies = {one.persona: RebuttalAnswer.model_validate(_renamed(one)) for one in analysis.rebuttals}
+    replies = {one.persona: RebuttalAnswer.model_validate(renamed(one)) for one in analysis.rebuttals}
     given = [
         Voice(Persona(one.persona), PerspectiveAnswer.model_validate(one.answer), rebuttal=replies.get(one.persona))
         for one in analysis.voices
@@ -321,7 +323,7 @@ def stored_argument(analysis: Analysis) -> list[Block]:
     )
 
 
-def _renamed(reply: Perspective) -> dict[str, Any]:
+def renamed(reply: Perspective) -> dict[str, Any]:
     """A rebuttal with the personas' names in place of the numbers under which it read them."""
     text = json.dumps(reply.answer)
     for number, voice in enumerate(prompts.others(reply.analysis, reply.persona), start=1):

@@ -18,6 +18,7 @@ from analysis import prompts
 from analysis.models import PromptVersion, ReplayCase
 from emm.audit import Actor, record
 from emm.jobs import Job
+from emm.schedule import nudge
 
 Origin = PromptVersion.Origin
 
@@ -124,6 +125,7 @@ def promote(version: PromptVersion, *, by: Actor, reason: str, without_replay: s
         if not without_replay.strip() and not replayed(locked):
             raise ValidationError("No replay of it has ended well: replay it, or say why it goes without.")
         _serve(locked, "promptversion.promote", by, reason, {"without_replay": without_replay.strip()})
+        nudge("registry")
 
 
 def roll_back(version: PromptVersion, *, by: Actor, reason: str) -> None:
@@ -135,6 +137,7 @@ def roll_back(version: PromptVersion, *, by: Actor, reason: str) -> None:
         if locked.waits:
             raise ValidationError("It was never served: promote it instead.")
         _serve(locked, "promptversion.roll_back", by, reason, {})
+        nudge("registry")
 
 
 def before(version: PromptVersion) -> PromptVersion | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from django.conf import settings
 from django.db.models import Avg, Count
 from django.utils import timezone
 
 from analysis import ledger, llm, prompts, replay
-from analysis.answers import Answer, PerspectiveAnswer, RebuttalAnswer, SynthesisAnswer, TriageAnswer
+from analysis.answers import Answer, Persona, PerspectiveAnswer, RebuttalAnswer, SynthesisAnswer, TriageAnswer
 from analysis.estimates import Call, Estimate, Past, estimate
 from analysis.models import Analysis, Depth, LLMCall, PromptVersion
 from notion_sync.models import InboxItem
@@ -25,35 +24,43 @@ OPINION_BYTES = 4 * llm.MAX_TOKENS["persona"]  # of one opinion that is not writ
 def of_depth(item: InboxItem, depth: Depth, *, triaged: bool = True) -> Estimate:
     """A whole argument about an item, after its triage or with it. Raises Never for a text that is too long."""
     text = len(prompts.triage_user(item).encode())
-    voices = 1 if depth == Depth.QUICK else 3
     calls = [] if triaged else [_call("triage", text)]
-    calls += [_call("persona", text)] * voices
+    opinions = [_call("persona", text, persona) for persona in Persona]
+    if depth == Depth.QUICK:  # who leads is not settled yet: the dearest might
+        opinions = [max(opinions, key=lambda call: call.worst)]
+    calls += opinions
+    voices = len(opinions)
     if depth == Depth.DEEP:
-        calls += [_call("rebuttal", text + voices * OPINION_BYTES)] * voices
+        calls += [_call("rebuttal", text + voices * OPINION_BYTES, persona) for persona in Persona]
     judged = 2 if depth == Depth.DEEP else 1
-    opinions = voices * OPINION_BYTES * judged
-    return _estimated([*calls, *[_call("synthesis", text + opinions)] * judged])
+    read = voices * OPINION_BYTES * judged
+    return _estimated([*calls, *[_call("synthesis", text + read)] * judged])
 
 
 def of_missing(analysis: Analysis) -> Estimate:
     """The voices that failed, and the synthesis that follows them. Raises Never for a text that is too long."""
     text = len(prompts.triage_user(analysis.item).encode())
     absent = [voice for voice in analysis.missing if voice.round == 1]
-    return _estimated([*[_call("persona", text)] * len(absent), _call("synthesis", text + 3 * OPINION_BYTES)])
+    return _estimated(
+        [*(_call("persona", text, voice.persona) for voice in absent), _call("synthesis", text + 3 * OPINION_BYTES)]
+    )
 
 
 def of_replay(version: PromptVersion, decisions: int) -> tuple[int, Estimate]:
     """How many past decisions a replay of at most so many would ask about, and its price."""
     cases = replay.cases(version, decisions)
-    asked = [replay.question(case) for case in cases]
-    calls = [_call(one.purpose, len(f"{one.system}{one.user}{one.role}".encode()), whole=True) for one in asked]
+    asked = [(replay.question(case), case.persona) for case in cases]
+    calls = [
+        _call(one.purpose, len(f"{one.system}{one.user}{one.role}".encode()), persona, whole=True)
+        for one, persona in asked
+    ]
     about = {case.settlement_id or f"triage {case.triage_id}" for case in cases}
     return len(about), _estimated(calls)
 
 
-def _call(purpose: llm.Purpose, text_bytes: int, *, whole: bool = False) -> Call:
+def _call(purpose: llm.Purpose, text_bytes: int, persona: str = "", *, whole: bool = False) -> Call:
     """A call to come: `text_bytes` of the user's text, or of both texts where it is `whole`."""
-    model = settings.ANTHROPIC_MODELS["persona" if purpose == "rebuttal" else purpose]
+    model = llm.model_for(purpose, persona)
     schema = len(json.dumps(ANSWERS[purpose].model_json_schema()).encode())
     system = 0 if whole else len(prompts.served(purpose).text.encode())
     size = text_bytes + schema + system

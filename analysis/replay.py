@@ -115,6 +115,7 @@ def run(case: ReplayCase) -> None:
         system=asked.system,
         user=asked.user,
         role=asked.role,
+        persona=case.persona,
         answer=asked.answer,
         prompt_hash=asked.prompt_hash,
         check=asked.check,

@@ -66,6 +66,7 @@ STAGES: dict[str, Stage] = {
         _stage("execute", "analysis.Execution", "analysis.execution.execute", "", 15, 60, "sync"),
         _stage("outcome", "analysis.Outcome", "analysis.outcome.ask", "analysis.outcome.open_outcomes", 60, 60, "sync"),
         _stage("rules", "", "", "analysis.rules.propose", 86_400, 60, "sync"),
+        _stage("registry", "", "", "analysis.registry.keep_current", 3600, 60, "sync"),
         _stage("probe", "ops.ProbeRun", "ops.probes.run", "ops.readiness.open_probes", 15, 120, "sync"),
         _stage("signoffs", "", "", "ops.signoff.review", 60, 60, "sync"),
         _stage("objectives", "", "", "ops.objectives.note", 60, 60, "sync"),

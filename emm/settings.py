@@ -194,6 +194,9 @@ ANTHROPIC_MODELS: dict[str, str] = {
     purpose: _value(f"ANTHROPIC_MODEL_{purpose.upper()}") or _value("ANTHROPIC_MODEL")
     for purpose in ("triage", "persona", "synthesis")
 }
+for persona in ("entrepreneur", "quant", "auditor"):  # those that have a model of their own
+    if model := _value(f"ANTHROPIC_MODEL_{persona.upper()}"):
+        ANTHROPIC_MODELS[persona] = model
 BUDGETS_USD = {scope: _value(f"BUDGET_{scope.upper()}_USD") for scope in ("day", "month", "item")}
 
 # Security: sessions and CSRF are for the console; the API knows tokens only.

@@ -41,6 +41,7 @@ def options(owner: str) -> list[Option]:
             description=f"{name}, says the {owner}.",
             pros=[f"{name} is quick"],
             cons=[f"{name} costs something", f"{name} takes nerve"],
+            does_nothing=label == "Option C",
             risk=place,
             impact=10 - place,
         )

@@ -22,22 +22,14 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from analysis import prompt_versions, prompts, quotes, replay
 from analysis.admin.confirming import Choice, Run, confirm
-from analysis.models import (
-    LLMCall,
-    PromptReplay,
-    PromptVersion,
-    ReplayCase,
-)
+from analysis.models import LLMCall, PromptReplay, PromptVersion
 from emm.admin import (
-    JobAdmin,
-    ReadOnlyAdmin,
     ReasonDialog,
     ReasonedAdmin,
     ReasonForm,
     change_page,
     done,
     person,
-    pretty,
     shortened,
 )
 from emm.jobs import Job
@@ -258,77 +250,6 @@ class PromptVersionAdmin(ReasonedAdmin):
         version = PromptVersion.objects.get(pk=object_id)
         target = prompt_versions.before(version) if version.active else version
         return _do(request, target or version, prompt_versions.roll_back, form.cleaned_data["reason"])
-
-
-@admin.register(PromptReplay)
-class PromptReplayAdmin(ReadOnlyAdmin):
-    list_display = ("opened_at", "version", "came_to", "started_by", "reason")
-    list_select_related = ("version",)
-    readonly_fields = ("came_to",)
-
-    @display(description="came to")
-    def came_to(self, found: PromptReplay) -> str:
-        return str(replay.result(found))
-
-
-@admin.register(ReplayCase)
-class ReplayCaseAdmin(JobAdmin):
-    list_display = ("__str__", "replay", "shown_status", "said", "says", "left", "before", "after", "error")
-    list_filter = (*JobAdmin.list_filter, "replay")
-    list_select_related = ("replay__version", "settlement__action", "settlement__synthesis__analysis", "triage__item")
-    readonly_fields = ("then", "decided")
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_fields(request, obj), "then", "decided"]
-
-    @display(description="rate before", ordering="old_rate")
-    def before(self, case: ReplayCase) -> str | None:
-        return None if case.old_rate is None else f"{case.old_rate:.0%}"
-
-    @display(description="rate with it", ordering="new_rate")
-    def after(self, case: ReplayCase) -> str | None:
-        return None if case.new_rate is None else f"{case.new_rate:.0%}"
-
-    @display(description="said then")
-    def said(self, case: ReplayCase) -> str:
-        return _verdict(_then(case))
-
-    @display(description="says with it")
-    def says(self, case: ReplayCase) -> str:
-        return _verdict(case.answer)
-
-    @display(description="the person left")
-    def left(self, case: ReplayCase) -> str:
-        if case.triage is not None:
-            return str(case.triage.route)
-        assert case.settlement is not None
-        return str((case.settlement.final_plan or {}).get("recommended_option") or "no option")
-
-    @display(description="the answer then")
-    def then(self, case: ReplayCase) -> str:
-        return pretty(_then(case))
-
-    @display(description="what the person left")
-    def decided(self, case: ReplayCase) -> str:
-        if case.triage is not None:
-            return f"Its route is {case.triage.route}."
-        assert case.settlement is not None
-        return pretty(case.settlement.final_plan)
-
-
-def _then(case: ReplayCase) -> Any:
-    """The answer that people saw then."""
-    if case.triage is not None:
-        return case.triage.answer
-    assert case.settlement is not None
-    analysis = case.settlement.synthesis.analysis
-    said = analysis.rebuttals if case.replay.version.name == "rebuttal" else analysis.voices
-    return next((one.answer for one in said if one.persona == case.persona), analysis.synthesis.answer)
-
-
-def _verdict(answer: Any) -> str:
-    """What an answer comes to, in two words: the route, or the option; "" where there is none yet."""
-    return str((answer or {}).get("route") or (answer or {}).get("recommended") or "")
 
 
 def _one(object_id: Any) -> QuerySet[PromptVersion]:

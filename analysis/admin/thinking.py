@@ -14,13 +14,14 @@ from unfold.decorators import action, display
 from analysis import dialectic, sources
 from analysis.admin import runs
 from analysis.admin.reading import html
-from analysis.answers import Persona
+from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, SynthesisAnswer
 from analysis.models import (
     Analysis,
     IntentRun,
     Perspective,
     Synthesis,
 )
+from analysis.pages import answer_page, plan_whole
 from analysis.personas import CHARACTERS
 from emm.admin import (
     JobAdmin,
@@ -113,9 +114,52 @@ class PerspectiveAdmin(JobAdmin):
     list_display = ("analysis", "persona", "round", "shown_status", "due_at", "failures", "error")
     list_filter = (*JobAdmin.list_filter, "persona")
     list_select_related = ("analysis__item",)
+    exclude = ("answer",)
+    readonly_fields = ("said",)
+
+    class Media:
+        css = {"all": ["emm/reading.css"]}
+
+    @display(description="what it says")
+    def said(self, voice: Perspective) -> str:
+        if voice.answer is None:
+            return "It has not answered yet."
+        answer = (
+            PerspectiveAnswer.model_validate(voice.answer)
+            if voice.round == 1
+            else RebuttalAnswer.model_validate(dialectic.renamed(voice))
+        )
+        return html(answer_page(answer, voice.status_since.date()))
 
 
 @admin.register(Synthesis)
 class SynthesisAdmin(JobAdmin):
     list_display = ("analysis", "shown_status", "due_at", "failures", "error")
     list_select_related = ("analysis__item",)
+    exclude = ("answer", "second", "plan")
+    readonly_fields = ("says", "says_reversed", "proposed")
+
+    class Media:
+        css = {"all": ["emm/reading.css"]}
+
+    @display(description="what it says")
+    def says(self, synthesis: Synthesis) -> str:
+        return _judgement(synthesis, synthesis.answer)
+
+    @display(description="with the opinions in reversed order")
+    def says_reversed(self, synthesis: Synthesis) -> str:
+        return (
+            "It was judged once."
+            if synthesis.answer and not synthesis.second
+            else _judgement(synthesis, synthesis.second)
+        )
+
+    @display(description="the plan as it was proposed")
+    def proposed(self, synthesis: Synthesis) -> str:
+        return html(plan_whole("The plan", Plan.model_validate(synthesis.plan))) if synthesis.plan else "None yet."
+
+
+def _judgement(synthesis: Synthesis, answer: Any) -> str:
+    if answer is None:
+        return "It has not been judged yet."
+    return html(answer_page(SynthesisAnswer.model_validate(answer), synthesis.status_since.date()))

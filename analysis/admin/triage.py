@@ -10,8 +10,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from analysis import by_hand, corrections, routing
+from analysis.admin.reading import html
 from analysis.answers import Route, TriageAnswer
 from analysis.models import Correction, Depth, Triage
+from analysis.pages import answer_page
 from emm.admin import JobAdmin, ReadOnlyAdmin, ReasonDialog, change_page, done, person, shortened
 
 
@@ -41,12 +43,22 @@ class TriageAdmin(JobAdmin):
     list_display = ("item", "shown_status", "route", "sureness", "due_at", "failures", "error")
     list_filter = (*JobAdmin.list_filter, "route")
     list_select_related = ("item",)
-    readonly_fields = ("area", "sent_elsewhere")
+    exclude = ("answer",)
+    readonly_fields = ("said", "area", "sent_elsewhere")
     actions_detail = ("reroute", "set_depth")
+
+    class Media:
+        css = {"all": ["emm/reading.css"]}
 
     @display(description="confidence", ordering="confidence")
     def sureness(self, triage: Triage) -> str | None:
         return None if triage.confidence is None else f"{triage.confidence:.0%}"
+
+    @display(description="what it says")
+    def said(self, triage: Triage) -> str:
+        if triage.answer is None:
+            return "It has not answered yet."
+        return html(answer_page(TriageAnswer.model_validate(triage.answer), triage.status_since.date()))
 
     @display(description="area")
     def area(self, triage: Triage) -> str | None:

@@ -160,7 +160,8 @@ def _voice(sitting: _Sitting, analysis: Analysis, persona: Persona, *, cached: b
         system=prompts.common(prompt),
         shared=prompts.matter(analysis),
         role=prompts.role(prompt, persona),
-        cached=cached,
+        persona=persona.value,
+        cached=cached and llm.shares_model(persona),
         answer=PerspectiveAnswer,
         prompt_hash=sitting.hash(prompt),
     )

@@ -15,14 +15,13 @@ from typing import TypeVar
 import anthropic
 import httpx2
 import structlog
-from django.conf import settings
 from pydantic import BaseModel
 
 from analysis import leaks, ledger
 from analysis.answers import Answer
 from analysis.llm import batches, connection
 from analysis.llm.connection import KEY, SOON, Broken, Heard, access, is_sandbox
-from analysis.llm.questions import MAX_TOKENS, Purpose, Question
+from analysis.llm.questions import MAX_TOKENS, Purpose, Question, model_for, shares_model
 from analysis.llm.reading import COMPLETE, OTHERWISE, checked, refuse_unusable
 from analysis.models import LLMCall
 from analysis.prompts import fence
@@ -30,7 +29,18 @@ from emm.jobs import Job, Later, Misconfigured, Never
 from notion_sync.models import InboxItem
 from notion_sync.properties import clean
 
-__all__ = ["KEY", "MAX_TOKENS", "Purpose", "access", "ask", "greet", "is_sandbox", "models"]
+__all__ = [
+    "KEY",
+    "MAX_TOKENS",
+    "Purpose",
+    "access",
+    "ask",
+    "greet",
+    "is_sandbox",
+    "model_for",
+    "models",
+    "shares_model",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +59,7 @@ def ask(
     user: str = "",
     shared: str = "",
     role: str = "",
+    persona: str = "",
     cached: bool = False,
     patient: bool = False,
     begun: Begun = lambda: None,
@@ -57,9 +68,10 @@ def ask(
     """Claude's answer to `shared`, `user` and `role`, in this order, under `system`, as an `answer`.
 
     `shared` is what other calls send as well; with `cached` they do so within minutes, and it is marked for the prompt
-    cache where it is long enough. `role`: words of our own, after those of others. `begun` is called once others can
-    read the cache: when the answer begins, or before the call where nothing is cached. `patient`: through a batch.
-    `check`: what is wrong with an answer that fits its type, in words; nothing for a good one.
+    cache where it is long enough. `role`: words of our own, after those of others. `persona`: whose voice it is, which
+    may have a model of its own. `begun` is called once others can read the cache: when the answer begins, or before the
+    call where nothing is cached. `patient`: through a batch. `check`: what is wrong with an answer that fits its type,
+    in words; nothing for a good one.
 
     An answer that this job has paid for before, and that a crash kept from being used, is taken from the ledger. An
     answer that does not fit, or that repeats our instructions, is asked for once more, with what was wrong with it.
@@ -70,7 +82,7 @@ def ask(
         purpose=purpose,
         asker=f"{job.stage} {job.pk}",
         item=item,
-        model=settings.ANTHROPIC_MODELS["persona" if purpose == "rebuttal" else purpose],
+        model=model_for(purpose, persona),
         system=clean(system),
         shared=clean(shared),
         user=clean(user),
@@ -132,7 +144,7 @@ def greet() -> str:
         purpose="triage",
         asker=f"greeting {uuid.uuid4()}",
         item=None,
-        model=settings.ANTHROPIC_MODELS["triage"],
+        model=model_for("triage"),
         system="",
         shared="",
         user="Answer with one word.",

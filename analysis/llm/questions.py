@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from django.conf import settings
+
+from analysis.answers import Persona
 from notion_sync.models import InboxItem
 
 Purpose = Literal["triage", "persona", "rebuttal", "synthesis"]
@@ -27,6 +30,18 @@ CACHE_MINIMUM = {
 }
 UNKNOWN_MINIMUM = 4_096  # the highest there is
 BYTES_A_TOKEN = 4  # of English; where it is wrong, a short prefix is not marked, or is marked and not cached
+
+
+def model_for(purpose: Purpose, persona: str = "") -> str:
+    """The model that is asked. `persona`: whose voice it is, which may have a model of its own; "" for nobody's."""
+    models = settings.ANTHROPIC_MODELS
+    return str(models.get(persona) or models["persona" if purpose == "rebuttal" else purpose])
+
+
+def shares_model(persona: str) -> bool:
+    """Whether another persona is asked of the same model: a prompt cache is a model's own."""
+    own = model_for("persona", persona)
+    return any(model_for("persona", other) == own for other in Persona if other != persona)
 
 
 @dataclass(frozen=True)

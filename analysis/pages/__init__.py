@@ -1,6 +1,7 @@
 """What people read of an analysis: the properties and the bodies of its pages. Pure: no queries, no network."""
 
-from analysis.pages.bodies import action_page, intent_page, training_page, voices_page
+from analysis.pages.alone import answer_page
+from analysis.pages.bodies import action_page, intent_page, plan_whole, training_page, voices_page
 from analysis.pages.links import live_links
 from analysis.pages.orders import warning, warning_section
 from analysis.pages.outcomes import confidence_in, outcome_values, projected, review_page, review_task_values
@@ -26,6 +27,7 @@ __all__ = [
     "Voice",
     "action_page",
     "action_values",
+    "answer_page",
     "changes_text",
     "confidence_in",
     "day",
@@ -39,6 +41,7 @@ __all__ = [
     "plan_from_values",
     "plan_of",
     "plan_values",
+    "plan_whole",
     "priority",
     "project_context",
     "projected",

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from analysis.agreement import Conflict, band
-from analysis.answers import Option, Persona, PerspectiveAnswer, Plan, Reject, SynthesisAnswer
+from analysis.answers import Persona, PerspectiveAnswer, Plan, Reject, SynthesisAnswer
 from analysis.pages.economics import economics_section
-from analysis.pages.plan import kill_text, shorten
+from analysis.pages.options import named, options_section, recommended
+from analysis.pages.plan import kill_text, resources_text, shorten
 from analysis.pages.rebuttals import rebuttals_section
 from analysis.pages.values import LISTED_CHANGES, Voice
 from analysis.personas import CHARACTERS
@@ -24,7 +25,6 @@ from notion_sync.document import (
     Quote,
     Span,
     Table,
-    Text,
     Todo,
     Toggle,
 )
@@ -63,7 +63,7 @@ def intent_page(
         *_contested(answer, rival),
         _decision(answer, voices, conflict),
         *_question(title, answer),
-        *_options(answer),
+        *options_section(answer),
         *economics_section(voices),
         *_disagreement(answer, voices, conflict),
         *rebuttals_section(voices, depth),
@@ -71,7 +71,7 @@ def intent_page(
         Heading("What each persona says"),
         *(_voice(voice.name, voice.answer) for voice in voices if voice.answer),
         *_missing(voices),
-        *_plan(answer, today),
+        *plan_section(answer, today),
         *_how_to_decide(),
     ]
 
@@ -120,8 +120,8 @@ def training_page(
         *([] if changes else [Paragraph("Nothing.")]),
         *([Quote(note)] if note else []),
         *_rates(persona_rates),
-        *_whole_plan("The plan as proposed", proposed),
-        *_whole_plan("The plan as decided", final),
+        *plan_whole("The plan as proposed", proposed),
+        *plan_whole("The plan as decided", final),
     ]
 
 
@@ -148,8 +148,8 @@ def _contested(answer: SynthesisAnswer, rival: SynthesisAnswer | None) -> list[B
         Callout(
             [
                 Span("Contested. ", bold=True),
-                f"Read in one order, the opinions led to {_named(_recommended(answer))}; in the other, to "
-                f"{_named(_recommended(rival))}: {rival.decision}\nThe plan below is the first; the lower confidence counts.",
+                f"Read in one order, the opinions led to {named(recommended(answer))}; in the other, to "
+                f"{named(recommended(rival))}: {rival.decision}\nThe plan below is the first; the lower confidence counts.",
             ],
             "⚖️",
             "yellow_background",
@@ -162,7 +162,7 @@ def _decision(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Confli
     agreement = AGREEMENT[conflict] if heard > 1 else "only one persona was heard"
     return Callout(
         [
-            Span(f"Recommended: {_named(_recommended(answer))}", bold=True),
+            Span(f"Recommended: {named(recommended(answer))}", bold=True),
             f"\n{answer.decision}\n",
             Span(
                 f"Confidence {answer.confidence:.0%}, {_sure(answer.confidence)}; {agreement} ({_band(voices)}).",
@@ -176,26 +176,6 @@ def _decision(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Confli
 
 def _question(title: str, answer: SynthesisAnswer) -> list[Block]:
     return [Heading("What to decide"), Paragraph([Span(title, bold=True), f"\n{DOORS[answer.reversibility]}"])]
-
-
-def _options(answer: SynthesisAnswer) -> list[Block]:
-    header = ["Option", "Risk", "Impact", "For", "Against"]
-    return [
-        Heading("The options side by side"),
-        Table(header, [_row(option, option.label == answer.recommended) for option in answer.options]),
-        *(Bullet([Span(_named(option), bold=True), f"\n{option.description}"]) for option in answer.options),
-    ]
-
-
-def _row(option: Option, recommended: bool) -> list[Text]:
-    mark = "⭐ " if recommended else ""
-    return [
-        Span(f"{mark}{_named(option)}", bold=recommended),
-        f"{option.risk}/5",
-        f"{option.impact}/10",
-        _listed(option.pros),
-        _listed(option.cons),
-    ]
 
 
 def _disagreement(answer: SynthesisAnswer, voices: Sequence[Voice], conflict: Conflict) -> list[Block]:
@@ -229,12 +209,19 @@ def _dissent(answer: SynthesisAnswer, voices: Sequence[Voice]) -> list[Block]:
 
 
 def _voice(name: str, said: PerspectiveAnswer) -> Block:
-    recommended = next(option for option in said.options if option.label == said.recommended)
     return Toggle(
-        [Span(name, bold=True), f": {STANCES[said.stance]}, {_named(recommended)}, {said.confidence:.0%} sure"],
+        [Span(name, bold=True), f": {STANCES[said.stance]}, {named(recommended(said))}, {said.confidence:.0%} sure"],
         [
             Paragraph(said.rationale),
             *(Bullet([Span("Assumes: ", italic=True), assumption]) for assumption in said.assumptions),
+            Paragraph(
+                [
+                    Span("Would have you do:", bold=True),
+                    "".join(f"\n• {task}" for task in said.tasks),
+                    Span("\nThat takes:", bold=True),
+                    f"\n{resources_text(said.resources)}",
+                ]
+            ),
             Paragraph([Span("Would change its mind: ", bold=True), said.would_change_my_mind]),
         ],
     )
@@ -248,7 +235,8 @@ def _missing(voices: Sequence[Voice]) -> list[Block]:
     ]
 
 
-def _plan(answer: SynthesisAnswer, today: date) -> list[Block]:
+def plan_section(answer: SynthesisAnswer, today: date) -> list[Block]:
+    """What a synthesis says besides its verdict: the risks, the tasks, when to stop, the test and the prediction."""
     return [
         Heading("What could go wrong"),
         Paragraph(answer.risk_assessment),
@@ -298,7 +286,8 @@ def _rates(persona_rates: Mapping[str, float]) -> list[Block]:
     return [Heading("How close each persona came"), Table(["Persona", "Rate"], rows)] if rows else []
 
 
-def _whole_plan(name: str, plan: Plan) -> list[Block]:
+def plan_whole(name: str, plan: Plan) -> list[Block]:
+    """All five fields of a plan, under a heading."""
     fields = {
         "Recommended option": plan.recommended_option,
         "Scenario options": plan.scenario_options,
@@ -314,18 +303,6 @@ def _whole_plan(name: str, plan: Plan) -> list[Block]:
 
 def _band(voices: Sequence[Voice]) -> str:
     return band(voice.verdict.stance for voice in voices if voice.verdict).value
-
-
-def _recommended(answer: SynthesisAnswer) -> Option:
-    return next(option for option in answer.options if option.label == answer.recommended)
-
-
-def _named(option: Option) -> str:
-    return f"{option.label}, {option.name}"
-
-
-def _listed(points: Sequence[str]) -> str:
-    return "\n".join(f"• {point}" for point in points)
 
 
 def _sure(confidence: float) -> str:

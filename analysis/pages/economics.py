@@ -22,24 +22,26 @@ def economics_section(voices: Sequence[Voice]) -> list[Block]:
 
 
 def _of(name: str, said: PerspectiveAnswer) -> list[Block]:
-    bets = weigh(said.payoffs)
+    guessed = sum(payoff.basis == "guessed" for payoff in said.payoffs)
+    by = f"By {name}, whose chances and payoffs were added up by us; {guessed} of {len(said.payoffs)} are guesses."
+    return [Paragraph(Span(by, italic=True)), *figures_section(said.payoffs)]
+
+
+def figures_section(payoffs: list[Payoff]) -> list[Block]:
+    """What one persona's figures come to for each option, and which option is dominated; nothing where it named none."""
+    if not payoffs:
+        return []
+    bets = weigh(payoffs)
     beaten = dominated(bets)
     header = ["Option", "Expected", "Worst", "Best", "Figures"]
-    guessed, figures = sum(bet.guessed for bet in bets), sum(bet.figures for bet in bets)
     return [
-        Paragraph(
-            Span(
-                f"By {name}, whose chances and payoffs were added up by us; {guessed} of {figures} are guesses.",
-                italic=True,
-            )
-        ),
         Table(header, [_row(bet) for bet in bets]),
         *(
             Bullet(f"{option} is dominated: {better} is no worse on average and in the worst case.")
             for option, better in beaten.items()
         ),
         *(Bullet(f"{bet.option} was not added up: {bet.problem}.") for bet in bets if bet.problem),
-        Toggle("The figures behind it", [Paragraph("\n".join(_figure(payoff) for payoff in said.payoffs))]),
+        Toggle("The figures behind it", [Paragraph("\n".join(_figure(payoff) for payoff in payoffs))]),
     ]
 
 

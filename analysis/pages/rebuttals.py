@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.answers import RebuttalAnswer
 from analysis.pages.values import Voice
 from notion_sync.document import Block, Bullet, Heading, Paragraph, Span, Toggle
 
@@ -27,16 +28,18 @@ def _reply(voice: Voice) -> Block:
     )
     return Toggle(
         [Span(voice.name, bold=True), f" {changed}"],
-        [
-            *([Paragraph([Span("Changed by: ", bold=True), f"“{said.changed_by}”"])] if said.changed_by else []),
-            *(
-                Bullet([Span(f"Against {one.adviser}: ", bold=True), f"“{one.quote}” {one.reply}"])
-                for one in said.attacks
-            ),
-            *(
-                Bullet([Span(f"Concedes to {one.adviser}: ", bold=True), f"“{one.quote}” {one.why}"])
-                for one in said.concessions
-            ),
-            Paragraph(said.rationale),
-        ],
+        rebuttal_section(said),
     )
+
+
+def rebuttal_section(said: RebuttalAnswer) -> list[Block]:
+    """What one persona answered: whose words changed its verdict, what it attacks, what it concedes, and why."""
+    return [
+        *([Paragraph([Span("Changed by: ", bold=True), f"“{said.changed_by}”"])] if said.changed_by else []),
+        *(Bullet([Span(f"Against {one.adviser}: ", bold=True), f"“{one.quote}” {one.reply}"]) for one in said.attacks),
+        *(
+            Bullet([Span(f"Concedes to {one.adviser}: ", bold=True), f"“{one.quote}” {one.why}"])
+            for one in said.concessions
+        ),
+        Paragraph(said.rationale),
+    ]

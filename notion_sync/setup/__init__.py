@@ -31,7 +31,7 @@ def prepare(parent: str, report: Report, wishes: Wishes | None = None) -> None:
     seeds.store(survey, wishes)
     areas, agents = survey.found["areas"], survey.found["agents"]
     report(seeds.plant(areas, "area", seeds.AREAS))
-    report(seeds.plant(agents, "persona", seeds.personas(settings.ANTHROPIC_MODELS["persona"])))
+    report(seeds.plant(agents, "persona", seeds.personas(settings.ANTHROPIC_MODELS)))
     for line in command_center.furnish(survey):
         report(line)
     report("The workspace is ready.")

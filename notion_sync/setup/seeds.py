@@ -38,9 +38,10 @@ PERSONAS = {
 }
 
 
-def personas(model: str) -> dict[str, dict[str, Any]]:
-    """The pages of the Agent Registry; `model`: what they argue with."""
-    return {name: {**values, "Active": True, "API_Model": model} for name, values in PERSONAS.items()}
+def personas(models: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The pages of the Agent Registry, each with the model that it argues with: its own, or that of all personas."""
+    own = {name: models.get(name.split()[-1].lower(), models["persona"]) for name in PERSONAS}
+    return {name: {**values, "Active": True, "API_Model": own[name]} for name, values in PERSONAS.items()}
 
 
 @transaction.atomic

@@ -60,6 +60,7 @@ def options(reading: Reading, case: Case) -> list[dict[str, Any]]:
             "description": clip(view.description, 4_000),
             "pros": [line(pro) for pro in view.pros],
             "cons": [line(con) for con in view.cons],
+            "does_nothing": label == LABELS[-1],
             "risk": clamp(option_risk - case.lean, 1, 5),
             "impact": clamp(option_impact + case.lean, 1, 10),
         }

@@ -102,6 +102,7 @@ def _option(opinions: list[Opinion], lead: Opinion, label: str) -> dict[str, Any
         "description": clip(str(seen[0]["description"]), 4_000),
         "pros": [line(str(pro)) for pro in distinct(str(pro) for option in seen for pro in option["pros"])[:5]],
         "cons": [line(str(con)) for con in distinct(str(con) for option in seen for con in option["cons"])[:5]],
+        "does_nothing": label == LABELS[-1],
         "risk": clamp(sum(option["risk"] for option in seen) / len(seen), 1, 5),
         "impact": clamp(sum(option["impact"] for option in seen) / len(seen), 1, 10),
     }

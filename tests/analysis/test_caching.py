@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
-from analysis import dialectic, llm, prompts
+from analysis import dialectic, llm, prompts, quotes
 from analysis.answers import Persona, PerspectiveAnswer
 from analysis.llm.questions import CACHE_MINIMUM, Question
-from analysis.models import Analysis, LLMCall, ModelPrice, Perspective
+from analysis.models import Analysis, Depth, LLMCall, ModelPrice, Perspective
 from emm import schedule
 from emm.jobs import Later
 from tests.analysis.rows import a_job, an_item
@@ -103,6 +103,26 @@ def test_a_voice_that_is_alone_writes_no_cache(sandbox: Sandbox) -> None:
     run(["argue", "synthesise"])
     written = LLMCall.objects.aggregate(all=Sum("cache_write_5m_tokens") + Sum("cache_write_1h_tokens"))
     assert written["all"] == 0
+
+
+def test_a_persona_argues_with_a_model_of_its_own_and_writes_no_cache_that_nobody_reads(
+    sandbox: Sandbox, settings: Any
+) -> None:
+    settings.ANTHROPIC_MODELS = {**settings.ANTHROPIC_MODELS, "auditor": "claude-opus-5-5"}
+    analysis = argued("Deep")
+    estimate = quotes.of_depth(analysis.item, Depth.DEEP, triaged=False)
+    run(["argue", "synthesise"])
+    asked = LLMCall.objects.filter(purpose__in=("persona", "rebuttal"))
+    for voice in Perspective.objects.all():
+        model = "claude-opus-5-5" if voice.persona == "auditor" else "claude-sonnet-5-5"
+        assert asked.get(asker=f"argue {voice.pk}").model == model
+    alone = asked.filter(model="claude-opus-5-5").aggregate(all=Sum("cache_write_5m_tokens"), n=Count("pk"))
+    assert alone == {"all": 0, "n": 2}
+    assert asked.aggregate(read=Sum("cache_read_tokens"))["read"] > 0, "the other two still share one"
+    spent = LLMCall.objects.aggregate(all=Sum("reserved_usd"))["all"]
+    settings.ANTHROPIC_MODELS = {**settings.ANTHROPIC_MODELS, "auditor": "claude-sonnet-5-5"}
+    assert estimate.worst >= spent
+    assert estimate.worst > quotes.of_depth(analysis.item, Depth.DEEP, triaged=False).worst
 
 
 def test_the_next_item_reads_what_the_personas_are_all_told(sandbox: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from datetime import timedelta
@@ -48,6 +49,39 @@ def test_each_voice_hears_the_item_and_no_other_voice(analysis: Analysis, sandbo
     assert sandbox.claude_state()["calls"] == {"triage": 1, "persona": 3}
     assert Synthesis.objects.get().analysis == analysis
     assert fresh(analysis.item).state == "analysing"
+
+
+@pytest.mark.parametrize(
+    "does_nothing",
+    [(False, False, False), (False, True, True), (True, False, False), (None, None, None)],
+    ids=["none", "two", "another", "unsaid"],
+)
+def test_a_voice_that_does_not_let_the_person_do_nothing_is_asked_again(
+    analysis: Analysis, sandbox: Sandbox, does_nothing: tuple[bool | None, ...]
+) -> None:
+    run_stage("argue")
+    call = LLMCall.objects.filter(purpose="persona").latest("pk")
+    said = json.loads(call.answer_text)
+    for option, claim in zip(said["options"], does_nothing, strict=True):
+        option["does_nothing"] = claim
+        if claim is None:
+            del option["does_nothing"]
+    # As after a crash: the answer is paid for, and its voice was not kept.
+    LLMCall.objects.filter(pk=call.pk).update(answer_text=json.dumps(said))
+    Perspective.objects.filter(pk=call.asker.split()[1]).update(status="waiting", answer=None)
+    run_stage("argue")
+    assert LLMCall.objects.latest("pk").purpose == "persona repair"
+    assert len(analysis.voices) == 3
+
+
+def test_what_is_stored_says_what_the_release_before_can_read(analysis: Analysis) -> None:
+    run_stage("argue")
+    run_stage("synthesise")
+    stored = [*analysis.perspectives.values_list("answer", flat=True), Synthesis.objects.get().answer]
+    assert len(stored) == 4
+    assert "does_nothing" not in json.dumps(stored)
+    told = [option.does_nothing for option in SynthesisAnswer.model_validate(stored[-1]).options]
+    assert told == [False, False, True]
 
 
 def test_nothing_is_paid_for_an_item_whose_page_is_in_the_trash_and_it_goes_on_once_it_is_back(

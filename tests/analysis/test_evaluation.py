@@ -64,18 +64,17 @@ def test_a_run_reports_routes_schema_cost_and_what_was_held(sandbox: Sandbox) ->
 
 @pytest.mark.django_db
 def test_standard_is_compared_with_quick_for_the_same_money(sandbox: Sandbox) -> None:
-    found = run("grant")["quick_against_standard"]
-    assert found["n"] == 1
-    runs = found["quick_runs"][0]
+    found = run("grant", "lease")["quick_against_standard"]
+    assert found["n"] == 2
+    runs = sum(found["quick_runs"])
     standard, quick = Decimal(found["standard"]["cost_usd"]), Decimal(found["quick_at_equal_spend"]["cost_usd"])
-    assert runs >= 2
-    assert quick / runs == pytest.approx(Decimal(found["quick_once"]["cost_usd"]), abs=Decimal("0.000001"))
-    assert quick / runs * (runs - 1) < standard < quick / runs * (runs + 1)
+    assert runs > 2
+    assert quick < standard < quick + Decimal(found["quick_once"]["cost_usd"])
     for side in ("standard", "quick_once", "quick_at_equal_spend"):
-        assert found[side]["agrees_with_label"]["n"] == 1
+        assert found[side]["agrees_with_label"]["n"] == 2
         assert 0 <= found[side]["points_named"] <= 1
     purposes = Counter(LLMCall.objects.values_list("purpose", flat=True))
-    assert purposes == {"triage": 1, "persona": 3 + runs, "synthesis": 1 + runs}
+    assert purposes == {"triage": 2, "persona": 6 + runs, "synthesis": 2 + runs}
     assert "no ground truth" in found["how"]
 
 

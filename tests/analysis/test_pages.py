@@ -161,6 +161,8 @@ def test_the_options_stand_side_by_side_and_the_recommended_one_is_marked() -> N
     assert len(table.rows) == 3
     assert "⭐ Option B, Rent the van" in text
     assert text.count("⭐") == 1
+    assert "Option C, Keep walking<br>Leaves things as they are" in text
+    assert text.count("Leaves things as they are") == 1
     assert "• Buy the van costs something" in text
 
 
@@ -180,7 +182,7 @@ def test_without_dissent_the_page_says_so() -> None:
     assert not any(isinstance(block, Quote) for block in page(voices=agreed))
 
 
-def test_each_persona_has_a_toggle_with_what_would_change_its_mind() -> None:
+def test_each_persona_has_a_toggle_with_its_tasks_and_what_would_change_its_mind() -> None:
     toggles = [block for block in page() if isinstance(block, Toggle)]
     assert len(toggles) == 3
     text = markdown([toggles[1]])
@@ -188,6 +190,8 @@ def test_each_persona_has_a_toggle_with_what_would_change_its_mind() -> None:
     assert "wait, Option B, Rent the van, 70% sure" in text
     assert "A price below 100 EUR, says the quant" in text
     assert "The quant assumes that petrol stays cheap" in text
+    assert "• Ask the quant" in text
+    assert "Time: two quant weeks" in text
 
 
 def test_a_voice_that_failed_is_named_with_its_reason() -> None:

@@ -16,6 +16,7 @@ from emm.jobs import Later, Misconfigured, Never
 from notion_sync import client, pace, setup, workspace
 from notion_sync.models import DataSource, Workspace
 from notion_sync.outbox import emm_id_for
+from notion_sync.setup import seeds
 from tests.notion_sync.workspaces import pages, prepare, schema, titles
 from tests.world import Sandbox
 
@@ -35,6 +36,13 @@ def fail_nth(sandbox: Sandbox, kind: str, n: int) -> None:
 
 
 ALL = sorted(database.title for database in workspace.DATABASES.values())
+
+
+def test_each_persona_is_registered_with_the_model_that_it_argues_with() -> None:
+    planted = seeds.personas({"persona": "claude-sonnet-5-5", "quant": "claude-opus-5-5"})
+    models = {name: values["API_Model"] for name, values in planted.items()}
+    assert models["The Quant"] == "claude-opus-5-5"
+    assert models["The Auditor"] == models["The Entrepreneur"] == "claude-sonnet-5-5"
 
 
 def test_an_empty_page_becomes_a_whole_workspace(sandbox: Sandbox) -> None:
