@@ -27,7 +27,6 @@ from analysis.pages import (
     log_values,
     plan_of,
     voices_page,
-    warning_section,
 )
 from analysis.personas import CHARACTERS
 from analysis.routing import area_dropped, area_of, close, open_voices
@@ -308,8 +307,8 @@ def argument_of(analysis: Analysis, answer: SynthesisAnswer, rival: SynthesisAns
     names. `rival`: the other recommendation of a contested synthesis, `today`: when it was proposed."""
     item = analysis.item
     title = TriageAnswer.model_validate(item.triage.answer).title
-    page = intent_page(title, answer, _heard(analysis), analysis.conflict, today, rival, analysis.depth)
-    return [*warning_section(item.orders), *live_links(page, *prompts.words_read(analysis))]
+    page = intent_page(title, answer, _heard(analysis), analysis.conflict, today, rival, analysis.depth, item.orders)
+    return live_links(page, *prompts.words_read(analysis))
 
 
 def stored_argument(analysis: Analysis) -> list[Block]:

@@ -92,7 +92,8 @@ def _look_at_proposals() -> None:
             else Action.objects.filter(analysis__in=waiting)
         )
         due = pages.filter(~Exists(lately), page_id__isnull=False, in_trash=False)
-        reads = [PageRead(source=source, page_id=id) for id in due.values_list("page_id", flat=True)[:AT_ONCE] if id]
+        ids = due.values_list("page_id", flat=True)[:AT_ONCE]
+        reads = [PageRead(source=source, page_id=id, in_background=True) for id in ids if id]
         if reads:
             PageRead.objects.bulk_create(reads, ignore_conflicts=True)
             schedule.nudge("page")

@@ -21,7 +21,7 @@ from notion_sync.models import OutboxEntry
 def write_rest(entry: OutboxEntry) -> None:
     """Append what the page of `entry` lacks of its body. Raises what outbox.deliver raises."""
     if entry.placed is None and len(list(requests(entry.children))) > 1:
-        _count_what_is_there(entry)  # made before this database was: nobody knows how far it came
+        _count(entry, _ours(entry))  # made before this database was: nobody knows how far it came
     elif entry.sent_at is not None and entry.placed is not None:
         _settle(entry)
     while entry.placed is not None and entry.placed < len(entry.children):
@@ -61,11 +61,6 @@ def _settle(entry: OutboxEntry) -> None:
     if not new:
         lost_answers.note_miss(entry)
     _count(entry, new)
-
-
-def _count_what_is_there(entry: OutboxEntry) -> None:
-    entry.keep(placed=0, child_ids=[])
-    _count(entry, _ours(entry))
 
 
 def _count(entry: OutboxEntry, new: Sequence[dict[str, Any]]) -> None:

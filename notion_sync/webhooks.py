@@ -6,6 +6,7 @@ https://developers.notion.com/reference/webhooks
 from __future__ import annotations
 
 import uuid
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -143,7 +144,7 @@ def _source_of(event: dict[str, Any], entity: dict[str, Any], page_id: uuid.UUID
 def read_page(job: PageRead) -> None:
     """Stage page: mirror one page by its id, also from the trash."""
     drift.refuse(job.source)
-    with pace.background():
+    with pace.background() if job.in_background else nullcontext():
         _, pages = looks.ask(job.source, job.page_id)
     with transaction.atomic():
         looks.note(job.source, job.page_id, pages)

@@ -3,7 +3,7 @@
 from analysis.pages.alone import answer_page
 from analysis.pages.bodies import action_page, intent_page, plan_whole, training_page, voices_page
 from analysis.pages.links import live_links
-from analysis.pages.orders import warning, warning_section
+from analysis.pages.orders import warning
 from analysis.pages.outcomes import confidence_in, outcome_values, projected, review_page, review_task_values
 from analysis.pages.plan import option_text, plan_from_values, plan_of, plan_values, resources_text, shorten
 from analysis.pages.values import (
@@ -53,5 +53,4 @@ __all__ = [
     "training_values",
     "voices_page",
     "warning",
-    "warning_section",
 ]

@@ -10,6 +10,7 @@ from analysis.agreement import Conflict, band
 from analysis.answers import Persona, PerspectiveAnswer, Plan, Reject, SynthesisAnswer
 from analysis.pages.economics import economics_section
 from analysis.pages.options import named, options_section, recommended
+from analysis.pages.orders import warning_section
 from analysis.pages.plan import kill_text, resources_text, shorten
 from analysis.pages.rebuttals import rebuttals_section
 from analysis.pages.values import LISTED_CHANGES, Voice
@@ -53,13 +54,16 @@ def intent_page(
     today: date,
     rival: SynthesisAnswer | None = None,
     depth: str = "standard",
+    orders: Sequence[Mapping[str, str]] | None = None,
 ) -> Document:
     """The whole argument about one question, the decision first. `voices`: all that were asked, heard or not.
 
     `today`: when it was proposed. `rival`: what the same opinions in reversed order led to, where that is another option.
+    `orders`: what in the item reads like orders to a model, as stored on it.
     """
     return [
         *_rejects(voices),
+        *warning_section(orders),
         *_contested(answer, rival),
         _decision(answer, voices, conflict),
         *_question(title, answer),

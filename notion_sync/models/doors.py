@@ -35,6 +35,9 @@ class PageRead(Job):
 
     source = models.ForeignKey(DataSource, on_delete=models.CASCADE, related_name="page_reads")
     page_id = models.UUIDField()
+    in_background = models.BooleanField(
+        default=False, db_default=False, help_text="Nobody waits for it: whoever else calls Notion goes first."
+    )
     opened_at = models.DateTimeField(db_default=Now())
 
     class Meta(Job.Meta):

@@ -111,6 +111,7 @@ def test_a_page_that_waits_for_a_decision_and_is_trashed_is_noticed_within_the_h
     assert not PageRead.objects.exists()
     an_hour_passes()
     progress.advance_items()
+    assert PageRead.objects.filter(in_background=True).exists()
     run(["page"])
     assert InboxItem.objects.get(page_id=page_id).in_trash
     progress.advance_items()

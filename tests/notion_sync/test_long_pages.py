@@ -180,6 +180,26 @@ def test_a_page_that_the_mirror_knows_from_an_earlier_life_is_completed(workspac
     assert text_of(workspace, task) == numbers(150)
 
 
+def test_a_page_from_an_earlier_life_that_holds_something_else_gets_no_second_text(workspace: Sandbox) -> None:
+    on_append(workspace, "504")
+    task = promise(bullets(150))
+    run_stage("deliver")
+    headers = {"Authorization": "Bearer bot", "Notion-Version": "2026-03-11"}
+    strange = {"children": [{"type": "divider", "divider": {}}]}
+    page_id = entry_page(workspace, task)
+    workspace.http.patch(f"/notion/v1/blocks/{page_id}/children", json=strange, headers=headers)
+    OutboxEntry.objects.update(placed=None, child_ids=[], page_id=None, sent_at=None)
+    Task.objects.filter(pk=task.pk).update(page_id=page_id, ours=True)
+    before = text_of(workspace, task)
+    deliver()
+    entry = entry_of(task)
+    assert "It has 0 of 150 blocks for certain: delete what follows them" in entry.last_error
+    entry.queue_again()
+    deliver()
+    assert entry_of(task).status == "never"
+    assert text_of(workspace, task) == before
+
+
 def entry_page(sandbox: Sandbox, task: Task) -> str:
     source = DataSource.objects.get(key="tasks")
     query = {"filter": {"property": "EMM_ID", "rich_text": {"equals": str(task.emm_id)}}}

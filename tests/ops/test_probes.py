@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.contrib.auth.models import Group
+from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.db.models.functions import Now
 from pytest_django.live_server_helper import LiveServer
@@ -124,8 +125,9 @@ def test_a_database_that_lost_a_property_is_named_with_the_fix(workspace: Sandbo
 
 @pytest.fixture
 def outside(live_server: LiveServer, settings: Any) -> LiveServer:
-    """This product behind a real address."""
+    """This product behind a real address, where nobody has called in the last minute."""
     settings.PUBLIC_URL = live_server.url
+    cache.clear()
     return live_server
 
 
