@@ -65,7 +65,7 @@ check "check --deploy" deploy_check
 check "image lint" image
 check "documents" documents
 if [ "$tests" = yes ]; then
-    check "tests" "$PY" -m pytest -q -n 2 -m "not faults" --junit-xml "$result"
+    check "tests" "$PY" -m pytest -q -n 2 -m "not faults and not browser" --junit-xml "$result"
 fi
 word=passed
 [ ${#failed[@]} -eq 0 ] || word=failed
