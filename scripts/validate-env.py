@@ -23,9 +23,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from emm import engines, environment
+from emm import environment
 
 Values = Mapping[str, str]
+ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
 
 # Allowed in production, and still not what we recommend there: what is unfit, and what to set.
 ADVICE: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -60,7 +61,7 @@ def main() -> int:
         source = environment.read_file(options.env_file)
     else:
         given = {name: value for name, value in os.environ.items() if value.strip()}
-        source = environment.read_file(engines.ENV_FILE) | given
+        source = environment.read_file(str(ENV_FILE)) | given
     found = verdict(source)
     print(json.dumps(found, indent=2) if options.json else table(found))
     if not found["valid"]:

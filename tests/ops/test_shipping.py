@@ -41,6 +41,19 @@ def validate() -> ModuleType:
     return load("scripts/validate-env.py")
 
 
+def test_the_variables_are_checked_where_nothing_but_their_table_can_be_imported(tmp_path: Path) -> None:
+    file = tmp_path / "given.env"
+    file.write_text("ENVIRONMENT=production\nSECRET_KEY=short\n")
+    alone = (
+        "import runpy, sys; sys.modules.update(dict.fromkeys(['django', 'psycopg', 'redis'])); "
+        f"sys.argv = ['validate-env.py', '--json', '--env-file', {str(file)!r}]; "
+        "runpy.run_path('scripts/validate-env.py', run_name='__main__')"
+    )
+    ended = subprocess.run([sys.executable, "-c", alone], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert not json.loads(ended.stdout)["variables"]["SECRET_KEY"]["valid"]
+
+
 def test_the_example_is_what_the_table_of_variables_says(validate: ModuleType) -> None:
     assert (ROOT / ".env.production.example").read_text() == validate.example()
 
