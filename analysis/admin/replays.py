@@ -31,8 +31,8 @@ class ReplayCaseAdmin(JobAdmin):
     list_display = ("__str__", "replay", "shown_status", "said", "says", "left", "before", "after", "error")
     list_filter = (*JobAdmin.list_filter, "replay")
     list_select_related = ("replay__version", "settlement__action", "settlement__synthesis__analysis", "triage__item")
-    exclude = ("answer",)
-    readonly_fields = ("now", "then", "decided")
+    exclude = ("answer", "old_rate", "new_rate")
+    readonly_fields = ("before", "after", "now", "then", "decided")
 
     class Media:
         css = {"all": ["emm/reading.css"]}

@@ -144,7 +144,7 @@ class JobAdmin(ReadOnlyAdmin):
         return f"{shortened(job.last_error)} {job.what_next}".strip()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_fields(request, obj), "what_next"]
+        return [*(name for name in super().get_fields(request, obj) if name != "what_next"), "what_next"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_readonly_fields(request, obj), "what_next"]

@@ -226,13 +226,15 @@ class DataSourceAdmin(ReadOnlyAdmin):
 class WorkspaceAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "workspace_id", "installation_id")
     actions_detail = ("open_handshake",)
+    webhook = ("webhook_address", "webhook_token")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        webhook = ["webhook_address", "webhook_token"] if self.has_operate_permission(request) else []
-        return [*super().get_fields(request, obj), *webhook]
+        """The token is for those alone who may open the handshake."""
+        rest = [name for name in super().get_fields(request, obj) if name not in self.webhook]
+        return [*rest, *self.webhook] if self.has_operate_permission(request) else rest
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*super().get_readonly_fields(request, obj), "webhook_address", "webhook_token"]
+        return [*super().get_readonly_fields(request, obj), *self.webhook]
 
     @display(description="address for Notion's webhook")
     def webhook_address(self, workspace: Workspace) -> str:

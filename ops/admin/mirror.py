@@ -39,7 +39,7 @@ class ReconciliationAdmin(JobAdmin):
         return row.took
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return ["verdict", *super().get_fields(request, obj)]
+        return ["verdict", *(name for name in super().get_fields(request, obj) if name != "verdict")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_readonly_fields(request, obj), "verdict"]

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
+from django.db.models import Model
 from django.test import Client, RequestFactory
 
 from analysis.models import Budget
@@ -67,6 +69,18 @@ def test_every_stage_says_in_the_console_that_a_row_in_trouble_is_tried_again(st
     request = rf.get("/")
     request.user = User(is_superuser=True)
     assert "what_next" in page.get_fields(request, row), "on its own page too"
+
+
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label)
+def test_no_page_of_a_row_shows_a_field_twice(model: type[Model], rf: RequestFactory) -> None:
+    request = rf.get("/")
+    request.user = User(is_superuser=True, is_staff=True, is_active=True)
+    page = admin.site._registry[model]
+    shown = [
+        getattr(field, "short_description", field)
+        for field in flatten_fieldsets(page.get_fieldsets(request, model(pk=0)))
+    ]
+    assert sorted(set(map(str, shown))) == sorted(map(str, shown))
 
 
 def test_who_may_only_look_cannot_queue_again() -> None:

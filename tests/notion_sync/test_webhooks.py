@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -187,6 +188,20 @@ def test_the_handshake_is_taken_only_while_a_person_has_opened_it() -> None:
     assert webhooks.pending_token() == SECRET
     assert shake() == 401
     assert Credential.objects.count() == 1
+
+
+def test_the_token_of_the_handshake_is_shown_to_those_alone_who_may_open_it(admin_client: Client) -> None:
+    Workspace.objects.create(pk=1, bot_id=BOT, installation_id=uuid.uuid4())
+    webhooks.open_handshake(by="test", reason="Set up.")
+    Client().post("/webhooks/notion", {"verification_token": SECRET}, content_type="application/json")
+    looks = User.objects.create_user("looks", is_staff=True)
+    looks.user_permissions.add(Permission.objects.get(codename="view_workspace"))
+    guest = Client()
+    guest.force_login(looks)
+    page = "/admin/notion_sync/workspace/1/change/"
+    assert admin_client.get(page).content.decode().count(SECRET) == 1
+    assert guest.get(page).status_code == 200
+    assert SECRET not in guest.get(page).content.decode()
 
 
 def test_a_handshake_after_ten_minutes_is_refused() -> None:
