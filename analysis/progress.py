@@ -81,9 +81,9 @@ def _proposals() -> QuerySet[Analysis]:
 
 def _look_at_proposals() -> None:
     """Have the pages of what waits for a decision read by their ids once an hour: no query tells of the trash."""
-    if Poller.objects.filter(status=Poller.Status.PAUSED).exists():
-        return
     waiting = _proposals().filter(item__state_since__lt=Now() - LOOK)
+    if not waiting.exists() or Poller.objects.filter(status=Poller.Status.PAUSED).exists():
+        return
     lately = PageRead.objects.filter(page_id=OuterRef("page_id"), opened_at__gt=Now() - LOOK)
     for source in DataSource.objects.filter(key__in=(InboxItem.key, Action.key), hold=""):
         pages = (
