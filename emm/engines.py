@@ -25,6 +25,8 @@ from typing import IO, Any
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from emm import environment
 
@@ -178,7 +180,8 @@ def _known_valkey(data: Path) -> dict[str, Any] | None:
 
 
 def _valkey(known: dict[str, Any]) -> redis.Redis:
-    return redis.Redis(host="127.0.0.1", port=known["port"], password=known["password"], socket_timeout=2)
+    once = Retry(NoBackoff(), 0)  # the client would go on for four seconds where the server is only starting
+    return redis.Redis(host="127.0.0.1", port=known["port"], password=known["password"], socket_timeout=2, retry=once)
 
 
 def _answers(known: dict[str, Any]) -> bool:

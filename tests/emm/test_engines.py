@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from emm import engines
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 USER = """
@@ -105,7 +110,7 @@ def database_answers(url: str) -> bool:
 
 
 def redis_answers(url: str) -> bool:
-    with redis.Redis.from_url(url) as client:
+    with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
         try:
             return bool(client.ping())
         except redis.ConnectionError:
@@ -120,6 +125,15 @@ def engine_pids(url: str) -> tuple[int, int]:
     with redis.Redis(**json.loads((data.parent / "valkey.json").read_text())) as client:
         valkey = int(client.info("server")["process_id"])
     return int((data / "postmaster.pid").read_text().split()[0]), valkey
+
+
+def test_a_server_that_refuses_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: it refuses
+        assert not engines._answers({"port": taken.getsockname()[1], "password": "any"})
+    assert waits == []
 
 
 def test_the_last_process_stops_the_engines_that_the_first_one_started(join: Join) -> None:
