@@ -74,6 +74,8 @@ def absorb(source: DataSource, pages: Sequence[Mapping[str, Any]]) -> list[Seen]
     A page is attached to the row that was promised for it, by EMM_ID, only when our bot created the page. An answer that is
     older than the row is passed over. What is ours on the rows (state, body) is never touched.
     """
+    if not pages:
+        return []
     model = model_of(source.key)
     bot = bot_id()
     fresh = {uuid.UUID(page["id"]): (_row(model, source, page, bot), page) for page in pages}

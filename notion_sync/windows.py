@@ -44,7 +44,8 @@ def query(source: DataSource, **wanted: Any) -> client.QueryPage:
 
 def grow_pages(source: DataSource) -> None:
     """After a reading to its end: ask for twice as many results again, until the page is full."""
-    DataSource.objects.filter(pk=source.pk, page_size__lt=LARGEST).update(page_size=Least(F("page_size") * 2, LARGEST))
+    if source.page_size < LARGEST:
+        DataSource.objects.filter(pk=source.pk).update(page_size=Least(F("page_size") * 2, LARGEST))
 
 
 def open_for(source: DataSource, edited_since: datetime | None, reconciliation: Reconciliation | None = None) -> None:

@@ -145,5 +145,4 @@ def all_pages(route: str, send: Callable[..., Any], page_id: Id | None = None) -
 
 def _keep(attempt: NotionCall, started: float) -> None:
     attempt.duration_ms = round((time.monotonic() - started) * 1000)
-    with transaction.atomic(durable=True):
-        attempt.save(force_insert=True)
+    attempt.save(force_insert=True)
