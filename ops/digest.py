@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from analysis.models import Execution
 from analysis.pages import SYSTEM, log_values
-from emm import schedule
 from emm.jobs import Job
-from emm.tasks import job_model
 from notion_sync import outbox
 from notion_sync.document import Block, Bullet, Heading, Paragraph, Span, blocks
 from notion_sync.models import DataSource, InboxItem, LogEntry, Task, Workspace
@@ -135,10 +134,9 @@ def _problems(start: datetime, end: datetime) -> Iterator[Line]:
         yield Line(
             f"The database {source} is held. {source.hold}", overview.console("notion_sync_datasource_changelist")
         )
-    for stage in schedule.STAGES.values():
-        count = job_model(stage).objects.stuck().count() if stage.model else 0
-        if count:
-            yield Line(f"{count} jobs of the stage {stage.name} need a person.")
+    for stuck in overview.stuck():
+        needs = "job needs" if stuck.jobs == 1 else "jobs need"
+        yield Line(f"{stuck.jobs} {needs} a person, of the stage {stuck.stage}.", f"{settings.PUBLIC_URL}{stuck.page}")
     for alert in Alert.objects.filter(fired_at__gte=start, fired_at__lt=end).order_by("fired_at"):
         over = f"over at {alert.cleared_at:%H:%M} UTC" if alert.cleared_at else "not over yet"
         title = BY_KEY[alert.key].title if alert.key in BY_KEY else alert.key

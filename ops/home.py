@@ -14,7 +14,7 @@ from analysis import desk
 from analysis.models import Policy
 from emm.schedule import STAGES
 from notion_sync.models import DataSource, InboxItem
-from ops import duties, papers, readiness, spend
+from ops import duties, overview, papers, readiness, spend
 from ops.models import Alert, Incident, Release
 
 RECOMMENDED_INTERVALS = (("high traffic", 60), ("standard", 120), ("low traffic", 300))
@@ -43,7 +43,7 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if request.user.has_perm("analysis.view_proposal") or request.user.has_perm("analysis.decide_proposal"):
         lines.append(_proposals())
     if request.user.has_perm("notion_sync.view_inboxitem"):
-        lines.append(_items())
+        lines += [_items(), *_jobs()]
     if request.user.has_perm("notion_sync.view_datasource"):
         lines.append(_databases())
     if request.user.has_perm("ops.view_proberun"):
@@ -68,6 +68,19 @@ def _items() -> Line:
     )
     page = reverse("admin:notion_sync_inboxitem_changelist")
     return Line(text, bool(count), "Held items", f"{page}?state__exact={InboxItem.State.HELD}")
+
+
+def _jobs() -> list[Line]:
+    """One line for each stage with jobs that stopped: what they were about stands on their list."""
+    return [
+        Line(
+            f"{one.jobs} job{' needs' if one.jobs == 1 else 's need'} a person, of the stage {one.stage}.",
+            True,
+            "Jobs that stopped",
+            one.page,
+        )
+        for one in overview.stuck()
+    ]
 
 
 def _databases() -> Line:

@@ -11,6 +11,8 @@ from django.db.models import Count, Q, Sum
 from django.urls import reverse
 
 from analysis.models import Analysis, Budget, BudgetPeriod, LLMCall, Settlement
+from emm import schedule
+from emm.tasks import job_model
 from notion_sync.models import InboxItem
 
 State = InboxItem.State
@@ -32,6 +34,14 @@ class Proposal(NamedTuple):
         """The page in Notion, or the item in the console while Notion has not told its address."""
         page = self.analysis.action.url if self.analysis.action else ""
         return page or console("notion_sync_inboxitem_change", self.analysis.item_id)
+
+
+class Stuck(NamedTuple):
+    """Jobs of one stage that stopped and go on only when a person queues them again. `page`: their list in the console."""
+
+    stage: str
+    jobs: int
+    page: str
 
 
 class Spent(NamedTuple):
@@ -96,6 +106,17 @@ def spending(now: datetime) -> list[Spent]:
         row = BudgetPeriod.objects.filter(budget=budget, period=period).first()
         spent, reserved = (row.spent_usd, row.reserved_usd) if row else (Decimal(0), Decimal(0))
         found.append(Spent(name, spent, reserved, budget.limit_usd))
+    return found
+
+
+def stuck() -> list[Stuck]:
+    """What needs a person, by stage; stages of which nothing does are left out."""
+    found = []
+    for stage in schedule.STAGES.values():
+        count = job_model(stage).objects.stuck().count() if stage.model else 0
+        if count:
+            page = reverse(f"admin:{job_model(stage)._meta.label_lower.replace('.', '_')}_changelist")
+            found.append(Stuck(stage.name, count, f"{page}?look=stuck"))
     return found
 
 

@@ -11,12 +11,10 @@ from typing import Any, NamedTuple
 
 from django.db.models.functions import Now
 
-from emm import schedule
 from emm.jobs import Job
-from emm.tasks import job_model
 from notion_sync import standstill
 from notion_sync.models import Reconciliation, Standstill
-from ops import backups, health, notices, objectives
+from ops import backups, health, notices, objectives, overview
 from ops.models import Alert
 from ops.objectives import Objective
 
@@ -61,13 +59,9 @@ def _parts() -> Judged:
 
 
 def _stuck() -> Judged:
-    counts = {
-        stage.name: job_model(stage).objects.filter(status__in=STUCK).count()
-        for stage in schedule.STAGES.values()
-        if stage.model and stage.name not in ("probe", "notify")  # they have rules of their own
-    }
-    named = ", ".join(f"{count} of {name}" for name, count in counts.items() if count)
-    return Judged(sum(counts.values()), f"Jobs that need a person: {named or 'none'}.")
+    found = [one for one in overview.stuck() if one.stage not in ("probe", "notify")]  # they have rules of their own
+    named = ", ".join(f"{one.jobs} of {one.stage}" for one in found)
+    return Judged(sum(one.jobs for one in found), f"Jobs that need a person: {named or 'none'}.")
 
 
 def _channels() -> Judged:

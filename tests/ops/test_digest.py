@@ -6,15 +6,20 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 from django.db.models.functions import Now
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_sync.models import Action, InboxItem, LogEntry
-from ops import digest
+from emm import schedule
+from emm.jobs import JobQuerySet
+from emm.tasks import job_model
+from notion_sync import outbox
+from notion_sync.models import Action, InboxItem, LogEntry, OutboxEntry
+from ops import digest, overview
 from ops.models import Alert, Channel, Digest, Notice, NoticePolicy
-from tests.factories import database_now, make_item, make_proposal, make_settlement
+from tests.factories import database_now, make_item, make_proposal, make_settlement, make_source
 from tests.world import Sandbox, run, run_stage
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +91,35 @@ def test_it_tells_what_happened_in_its_span_and_nothing_else(policy: NoticePolic
     assert "Before decided" not in body
     assert "Within fired." in problems
     assert "Before fired." not in body
+
+
+def test_jobs_that_stopped_lead_to_their_list_from_the_digest_and_the_home_page(
+    policy: NoticePolicy, admin_client: Client
+) -> None:
+    make_source("inbox")
+    outbox.update_page(make_item(), {"Status": "Processing"}, purpose="show that we are at it", item=None)
+    OutboxEntry.objects.update(status="never", last_error="Refused.")
+    stopped = OutboxEntry.objects.get()
+    run_stage("digests")
+    said, page = Digest.objects.get(kind=DAILY).body.rpartition("- 1 job needs a person, of the stage deliver.\n")[1:]
+    assert said
+    address = page.split()[0]
+    assert address.startswith(settings.PUBLIC_URL)
+    path = address.removeprefix(settings.PUBLIC_URL)
+    assert f'href="{path}"' in admin_client.get("/admin/").content.decode()
+    assert f"/admin/notion_sync/outboxentry/{stopped.pk}/" in admin_client.get(path).content.decode()
+
+
+@pytest.mark.parametrize("stage", [name for name, one in schedule.STAGES.items() if one.model])
+def test_every_stage_has_a_list_of_what_stopped(
+    stage: str, monkeypatch: pytest.MonkeyPatch, admin_client: Client
+) -> None:
+    monkeypatch.setattr(JobQuerySet, "stuck", JobQuerySet.all)
+    monkeypatch.setattr(JobQuerySet, "count", lambda jobs: 2 if jobs.model is job_model(schedule.STAGES[stage]) else 0)
+    (found,) = overview.stuck()
+    monkeypatch.undo()
+    assert (found.stage, found.jobs) == (stage, 2)
+    assert admin_client.get(found.page).status_code == 200
 
 
 def test_a_long_list_says_how_much_is_left_out(policy: NoticePolicy) -> None:
