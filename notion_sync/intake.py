@@ -14,13 +14,11 @@ from urllib.parse import parse_qs
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from notion_sync import outbox, signatures
 from notion_sync.document import DocumentTooLong, Paragraph, blocks
-from notion_sync.models import InboxItem, Intake, OutboxEntry
-from notion_sync.requests import Refused, body_of, json_of, text_of
+from notion_sync.models import InboxItem, Intake, OutboxEntry, Refusal
+from notion_sync.requests import Refused, body_of, door, json_of, text_of
 
 LONGEST_TEXT = 400_000  # characters: what fits into one creation, and what is read at once
 LONGEST_TITLE = 200
@@ -78,21 +76,17 @@ def _origin(sender: str, place: str) -> str:
     return " ".join(part for part in (f"From {sender}" if sender else "", f"in {place}" if place else "") if part)
 
 
-@csrf_exempt
-@require_POST
+@door(Refusal.Door.SLACK)
 def slack(request: HttpRequest) -> HttpResponse:
     """A message to the app, a mention of it or a slash command, signed by Slack. Nobody else is let in."""
-    try:
-        body = body_of(request)
-        secret = settings.SLACK_SIGNING_SECRET
-        stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
-        if not secret or not signatures.is_from_slack(body, stamp, signature, secret, time.time()):
-            raise Refused(401, "The request is not signed by Slack within five minutes.")
-        if request.content_type == "application/x-www-form-urlencoded":
-            return _slash_command(body)
-        return _slack_event(json_of(body))
-    except Refused as refused:
-        return refused.response
+    body = body_of(request)
+    secret = settings.SLACK_SIGNING_SECRET
+    stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
+    if not secret or not signatures.is_from_slack(body, stamp, signature, secret, time.time()):
+        raise Refused(401, "The request is not signed by Slack within five minutes.")
+    if request.content_type == "application/x-www-form-urlencoded":
+        return _slash_command(body)
+    return _slack_event(json_of(body))
 
 
 def _slash_command(body: bytes) -> HttpResponse:
@@ -134,27 +128,23 @@ def _channel(name: str) -> str:
     return f"Slack channel {name}" if name else "Slack"
 
 
-@csrf_exempt
-@require_POST
+@door(Refusal.Door.MAIL)
 def mail(request: HttpRequest) -> HttpResponse:
     """A mail as JSON (from, to, subject, text, message_id) with X-Signature: t=SECONDS,v1=HMAC. Others are refused."""
-    try:
-        body = body_of(request)
-        secret = settings.MAIL_WEBHOOK_SECRET
-        if not secret or not signatures.is_from_mail(body, request.headers.get("X-Signature", ""), secret, time.time()):
-            raise Refused(401, "The request is not signed within five minutes.")
-        found = json_of(body)
-        subject, text = text_of(found, "subject"), text_of(found, "text", LONGEST_TEXT)
-        if not subject and not text:
-            raise Refused(400, "The mail has neither a subject nor a text.")
-        kept, made = take(
-            Intake.Channel.MAIL,
-            text=text,
-            title=subject,
-            sender=text_of(found, "from"),
-            place=text_of(found, "to"),
-            external_id=text_of(found, "message_id", 255) or hashlib.sha256(body).hexdigest(),
-        )
-        return JsonResponse({"id": kept.pk, "item": kept.item_id}, status=201 if made else 200)
-    except Refused as refused:
-        return refused.response
+    body = body_of(request)
+    secret = settings.MAIL_WEBHOOK_SECRET
+    if not secret or not signatures.is_from_mail(body, request.headers.get("X-Signature", ""), secret, time.time()):
+        raise Refused(401, "The request is not signed within five minutes.")
+    found = json_of(body)
+    subject, text = text_of(found, "subject"), text_of(found, "text", LONGEST_TEXT)
+    if not subject and not text:
+        raise Refused(400, "The mail has neither a subject nor a text.")
+    kept, made = take(
+        Intake.Channel.MAIL,
+        text=text,
+        title=subject,
+        sender=text_of(found, "from"),
+        place=text_of(found, "to"),
+        external_id=text_of(found, "message_id", 255) or hashlib.sha256(body).hexdigest(),
+    )
+    return JsonResponse({"id": kept.pk, "item": kept.item_id}, status=201 if made else 200)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 
+from notion_sync.models import Refusal
 from notion_sync.properties import clean
 
 LARGEST = 1_000_000  # bytes of a body; a larger one is refused before it is read whole
@@ -23,6 +28,29 @@ class Refused(Exception):
     @property
     def response(self) -> JsonResponse:
         return JsonResponse({"detail": self.why}, status=self.status)
+
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def door(name: Refusal.Door) -> Callable[[View], View]:
+    """A view that anybody may call and only a signature opens: what it refuses is its answer, and the console shows it."""
+
+    def guarded(view: View) -> View:
+        @csrf_exempt
+        @require_POST
+        @functools.wraps(view)
+        def answer(request: HttpRequest) -> HttpResponse:
+            try:
+                return view(request)
+            except Refused as refused:
+                if refused.status == 401:
+                    Refusal.note(name, refused.why)
+                return refused.response
+
+        return answer
+
+    return guarded
 
 
 def body_of(request: HttpRequest) -> bytes:

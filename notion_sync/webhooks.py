@@ -15,15 +15,13 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from emm import credentials, schedule
 from emm.audit import Actor, record
 from notion_sync import drift, looks, pace
 from notion_sync.mirror import bot_id, model_of
-from notion_sync.models import DataSource, PageRead, PollCycle, WebhookDelivery, Workspace
-from notion_sync.requests import Refused, body_of, json_of, text_of
+from notion_sync.models import DataSource, PageRead, PollCycle, Refusal, WebhookDelivery, Workspace
+from notion_sync.requests import Refused, body_of, door, json_of, text_of
 from notion_sync.signatures import is_from_notion
 
 log = structlog.get_logger(__name__)
@@ -34,21 +32,17 @@ OF_SCHEMA = ("data_source.schema_updated", "data_source.deleted", "data_source.u
 BY_ID = ("page.deleted", "page.undeleted", "page.moved")
 
 
-@csrf_exempt
-@require_POST
+@door(Refusal.Door.NOTION)
 def notion(request: HttpRequest) -> HttpResponse:
     """Take one event, or Notion's handshake. Anybody may ask; only what Notion has signed has an effect."""
-    try:
-        body = body_of(request)
-        signature = request.headers.get("X-Notion-Signature", "")
-        if not signature:
-            return _shake_hands(json_of(body))
-        secret = credentials.get(TOKEN)
-        if not secret or not is_from_notion(body, signature, secret):
-            raise Refused(401, "The signature does not fit.")
-        return JsonResponse({"effect": take(json_of(body))})
-    except Refused as refused:
-        return refused.response
+    body = body_of(request)
+    signature = request.headers.get("X-Notion-Signature", "")
+    if not signature:
+        return _shake_hands(json_of(body))
+    secret = credentials.get(TOKEN)
+    if not secret or not is_from_notion(body, signature, secret):
+        raise Refused(401, "The signature does not fit.")
+    return JsonResponse({"effect": take(json_of(body))})
 
 
 def open_handshake(*, by: Actor, reason: str) -> None:

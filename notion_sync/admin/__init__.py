@@ -1,5 +1,5 @@
 """The console's pages about Notion."""
 
-from notion_sync.admin import mirrors, outbox, setting_up
+from notion_sync.admin import doors, mirrors, outbox, setting_up
 
-__all__ = ["mirrors", "outbox", "setting_up"]
+__all__ = ["doors", "mirrors", "outbox", "setting_up"]

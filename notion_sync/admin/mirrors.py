@@ -35,20 +35,17 @@ from notion_sync.models import (
     BodyRead,
     DataSource,
     InboxItem,
-    Intake,
     Intent,
     LogEntry,
     Mirror,
     Node,
     NotionCall,
-    PageRead,
     PersonaPage,
     PollCycle,
     Poller,
     Project,
     Task,
     TrainingExample,
-    WebhookDelivery,
     Workspace,
 )
 
@@ -261,31 +258,6 @@ class WorkspaceAdmin(ReadOnlyAdmin):
     def open_handshake(self, request: HttpRequest, form: ReasonDialog, object_id: int) -> HttpResponse:
         webhooks.open_handshake(by=person(request), reason=form.cleaned_data["reason"])
         return done(request, "Open for ten minutes.", change_page(Workspace.objects.get(pk=1)))
-
-
-@admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnlyAdmin):
-    list_display = ("received_at", "type", "entity", "effect", "attempt")
-    search_fields = ("=event_id", "=entity")
-    search_help_text = "Notion's id of the event or of the page."
-
-
-@admin.register(PageRead)
-class PageReadAdmin(JobAdmin):
-    list_display = ("source", "page_id", "shown_status", "due_at", "failures", "error")
-    list_select_related = ("source",)
-
-
-@admin.register(Intake)
-class IntakeAdmin(ReadOnlyAdmin):
-    list_display = ("received_at", "channel", "sender", "place", "title", "where")
-    list_filter = ("channel",)
-    list_select_related = ("item",)
-    search_fields = ("title", "sender")
-
-    @display(description="the item is")
-    def where(self, intake: Intake) -> str:
-        return intake.item.get_state_display()
 
 
 class PollerForm(ReasonForm):

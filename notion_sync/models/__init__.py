@@ -1,5 +1,5 @@
 from notion_sync.models.calls import NotionCall, Standstill
-from notion_sync.models.doors import Intake, PageRead, WebhookDelivery
+from notion_sync.models.doors import Intake, PageRead, Refusal, WebhookDelivery
 from notion_sync.models.doubles import Double, DoublesCheck
 from notion_sync.models.mirrors import (
     Action,
@@ -42,6 +42,7 @@ __all__ = [
     "Poller",
     "Project",
     "Reconciliation",
+    "Refusal",
     "SchemaCheck",
     "SetupRun",
     "Standstill",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -9,6 +11,8 @@ from django.db.models.functions import Now
 from emm.jobs import Job
 from notion_sync.models.mirrors import InboxItem
 from notion_sync.models.sources import DataSource
+
+A_MINUTE = timedelta(minutes=1)
 
 
 class WebhookDelivery(models.Model):
@@ -26,6 +30,33 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} of {self.entity}"
+
+
+class Refusal(models.Model):
+    """The last request without a good signature at one door: who sets a door up sees here why nothing comes in."""
+
+    class Door(models.TextChoices):
+        NOTION = "notion", "Notion's webhook"
+        SLACK = "slack", "Slack"
+        MAIL = "mail", "mail"
+
+    door = models.CharField(max_length=6, choices=Door.choices, unique=True)
+    why = models.TextField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(door__in=["notion", "slack", "mail"]), name="refusal_known_door")
+        ]
+
+    def __str__(self) -> str:
+        return self.get_door_display()
+
+    @classmethod
+    def note(cls, door: Refusal.Door, why: str) -> None:
+        """Keep it, at most once a minute for each door: anybody may knock as often as they like."""
+        if not cls.objects.filter(door=door, at__gt=Now() - A_MINUTE).exists():
+            cls.objects.update_or_create(door=door, defaults={"why": why, "at": Now()})
 
 
 class PageRead(Job):

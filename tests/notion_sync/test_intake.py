@@ -6,15 +6,17 @@ import hashlib
 import hmac
 import json
 import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
 from emm import tokens
 from notion_sync import intake
-from notion_sync.models import BodyRead, InboxItem, Intake, OutboxEntry
+from notion_sync.models import BodyRead, InboxItem, Intake, OutboxEntry, Refusal
 from tests.factories import make_source
 from tests.world import Sandbox, run
 
@@ -213,3 +215,44 @@ def test_an_item_whose_page_cannot_be_made_is_held_until_it_is_queued_again(work
     run(["deliver", "body"])
     item.refresh_from_db()
     assert (item.state, item.state_reason, item.page_id is not None) == ("waiting", "", True)
+
+
+def refusals(client: Client) -> str:
+    return client.get("/admin/notion_sync/refusal/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("door", "name"),
+    [("slack", "SLACK_SIGNING_SECRET"), ("mail", "MAIL_WEBHOOK_SECRET"), ("notion", "NOTION_WEBHOOK_TOKEN")],
+)
+def test_the_console_shows_what_a_door_refused_and_what_to_do(
+    door: str, name: str, admin_client: Client, settings: Any
+) -> None:
+    Client().post(f"/webhooks/{door}", "{}", content_type="application/json")
+    shown = refusals(admin_client)
+    assert Refusal.objects.get().why in shown
+    assert "If it came from" in shown
+    assert ("No handshake was made yet." in shown) == (door == "notion")
+    if door != "notion":
+        setattr(settings, name, "")
+        assert f"{name} is unset, so this door is shut" in refusals(admin_client)
+
+
+def test_a_door_keeps_its_last_refusal_once_a_minute_and_nothing_of_what_was_sent() -> None:
+    for _ in range(3):
+        Client().post("/webhooks/mail", b"the plans of a stranger", content_type="application/json")
+    kept = Refusal.objects.get()
+    assert "stranger" not in kept.why
+    Refusal.objects.update(at=Now() - timedelta(minutes=2), why="Old.")
+    Client().post("/webhooks/mail", b"{}", content_type="application/json")
+    kept.refresh_from_db()
+    assert kept.why != "Old."
+    Refusal.objects.update(why="Fresh.")
+    Client().post("/webhooks/mail", b"{}", content_type="application/json")
+    kept.refresh_from_db()
+    assert kept.why == "Fresh."
+
+
+def test_what_is_signed_and_malformed_is_no_refusal_at_the_door() -> None:
+    assert mail({}).status_code == 400
+    assert not Refusal.objects.exists()
