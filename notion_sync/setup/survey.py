@@ -45,7 +45,8 @@ class Unfit(Misconfigured):
 
 @dataclass
 class Found:
-    """One of the ten, as it stands in Notion. `ids`: our property name to Notion's id. `made`: in this run."""
+    """One of the ten, as it stands in Notion. `ids`: our property name to Notion's id. `called`: its title there.
+    `made`: in this run."""
 
     database: Database
     database_id: str
@@ -54,7 +55,14 @@ class Found:
     properties: dict[str, Any]
     ids: dict[str, str]
     by_us: bool
+    called: str = ""
     made: bool = False
+
+    @property
+    def name(self) -> str:
+        """Our name of the database, and what people call it where that differs."""
+        title = self.database.title
+        return f"{title} (called {self.called})" if self.called not in ("", title) else title
 
     @property
     def missing(self) -> list[str]:
@@ -107,7 +115,8 @@ def look(parent: str, report: Report, wishes: Wishes) -> Survey:
         survey.served_by = installation.other_center(_ids(survey), survey.center)
     if survey.served_by and not wishes.take_over:
         survey.problems.insert(0, installation.refusal(survey.served_by))
-    report(f"Found {len(survey.found)} of the {len(DATABASES)} databases.")
+    named = ", ".join(found.name for found in survey.found.values())
+    report(f"Found {len(survey.found)} of the {len(DATABASES)} databases{f': {named}' if named else ''}.")
     return survey
 
 
@@ -157,6 +166,10 @@ def _title(page: Mapping[str, Any]) -> str:
     title: list[dict[str, Any]] = next(
         (prop["title"] for prop in page["properties"].values() if prop["type"] == "title"), []
     )
+    return _plain(title)
+
+
+def _plain(title: Sequence[Mapping[str, Any]]) -> str:
     return properties.clean("".join(part["plain_text"] for part in title))
 
 
@@ -202,7 +215,9 @@ class _Search:
         by_us = answer.get("created_by", {}).get("id") == self.survey.bot["id"]
         stored = self._stored(database)
         known = stored.property_ids if stored and str(stored.data_source_id) == source_id else {}
-        found = Found(database, there["id"], source_id, there["url"], answer["properties"], {}, by_us)
+        found = Found(
+            database, there["id"], source_id, there["url"], answer["properties"], {}, by_us, _plain(there["title"])
+        )
         found.ids = match(database, answer["properties"], known)
         self.survey.found[database.key] = found
         if not (by_us or stored or self.wishes.adopt or self._named(database)):
@@ -267,7 +282,7 @@ class _Search:
         """The one shared database of exactly that title. Raises Misconfigured where there are several."""
         parents = {}
         for source in client.search(title, "data_source"):
-            name = "".join(part["plain_text"] for part in source["title"])
+            name = _plain(source["title"])
             if name.strip().casefold() == title.strip().casefold() and not source["in_trash"]:
                 parents[source["parent"]["database_id"]] = source["url"]
         if len(parents) > 1:

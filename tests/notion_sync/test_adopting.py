@@ -75,6 +75,7 @@ def test_an_adopted_workspace_is_only_added_to_and_its_backlog_waits(sandbox: Sa
     assert inbox.backlog_until is not None
     assert str(DataSource.objects.get(key="tasks").database_id) == tasks["id"]  # by its name, wherever it stands
     assert {"Name", "Content", "Mood", "Status", "Owner"} <= set(schema(sandbox, "inbox"))
+    assert "Found 2 of the 10 databases: System Inbox (called My box), Tasks." in lines
     assert next(line for line in lines if line.startswith("System Inbox: found, added"))
     adopt(sandbox)
     assert DataSource.objects.get(key="inbox").backlog_until == inbox.backlog_until
