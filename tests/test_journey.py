@@ -22,7 +22,7 @@ from notion_sync.models import (
     Task,
     TrainingExample,
 )
-from tests.world import Sandbox, add_item, decide, poll_now, work
+from tests.world import Sandbox, add_item, decide, poll_everything, poll_now, work
 
 QUESTION = "Should we acquire our competitor Northwind Ltd for $400,000?"
 CONTEXT = "They have 1,200 customers and lose $5,000 a month. The offer expires in March. The loan would bind us for five years."
@@ -70,7 +70,7 @@ def test_a_question_becomes_a_proposal(proposed: InboxItem, workspace: Sandbox) 
 def test_it_costs_five_calls_of_notion_and_five_of_the_model(workspace: Sandbox) -> None:
     add_item(workspace, QUESTION, CONTEXT)
     before = NotionCall.objects.count()
-    poll_now()
+    poll_everything()
     polls = DataSource.objects.count()
     work()
     assert NotionCall.objects.count() - before - polls == 5

@@ -11,8 +11,8 @@ from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from emm import schedule, tasks
-from notion_sync import polling
-from notion_sync.models import Action, DataSource
+from notion_sync.models import Action, DataSource, PollCycle
+from notion_sync.workspace import DATABASES
 
 VERSION = "2026-03-11"
 # The stages that an item passes; those that look after the workspace run where a test asks for them.
@@ -132,8 +132,18 @@ def run(names: Iterable[str], rounds: int = 30) -> None:
 
 
 def poll_now() -> None:
-    """Mirror what changed, in all sources, as after Poll now."""
-    polling.ask()
+    """Mirror what changed in the sources that every cycle asks: the inbox and the action pipes."""
+    _poll(key for key, database in DATABASES.items() if database.each_cycle)
+
+
+def poll_everything() -> None:
+    """Mirror what changed in all ten databases."""
+    _poll(DATABASES)
+
+
+def _poll(keys: Iterable[str]) -> None:
+    for source in DataSource.objects.filter(key__in=list(keys), hold=""):
+        PollCycle.open(source, PollCycle.Trigger.PERSON)
     run(["poll", "window", "body"])
 
 

@@ -20,7 +20,7 @@ from emm.audit import AuditEntry
 from emm.jobs import Job
 from notion_sync.models import Action, InboxItem, Intent, LogEntry, OutboxEntry, Task
 from tests.factories import make_item, make_proposal, make_settlement, proposed_plan
-from tests.world import Sandbox, add_item, poll_now, work
+from tests.world import Sandbox, add_item, poll_everything, work
 from tests.world import decide as decide_in_notion
 
 pytestmark = pytest.mark.django_db
@@ -350,10 +350,10 @@ def test_the_training_page_shows_scores_with_their_count() -> None:
 
 def test_a_decision_is_asked_about_in_notion_and_answered_there(workspace: Sandbox) -> None:
     add_item(workspace, "Should we acquire our competitor Northwind Ltd for $400,000?")
-    poll_now()
+    poll_everything()
     work()
     decide_in_notion(workspace, Action.objects.get(), "Approved")
-    poll_now()
+    poll_everything()
     work()
     one = Outcome.objects.get()
     assert not Execution.objects.exclude(status="done").exists()
@@ -365,7 +365,7 @@ def test_a_decision_is_asked_about_in_notion_and_answered_there(workspace: Sandb
     assert intent.values["Due_Date"]["start"] == one.review_on.isoformat()
     choice = {"Outcome": {"select": {"name": "Better"}}}
     workspace.as_person("PATCH", f"/pages/{intent.page_id}", {"properties": choice})
-    poll_now()
+    poll_everything()
     work()
     work()  # what the last look promised is delivered
     one.refresh_from_db()

@@ -229,7 +229,7 @@ def test_a_person_words_accepts_and_retires_a_rule_in_the_console(admin_client: 
     assert "too few (n=3)" in shown
     press(admin_client, rule, "retire", "Enough.")
     assert HouseRule.objects.get().status == "retired"
-    deeds = AuditEntry.objects.filter(object_kind="analysis.HouseRule").values_list("action", "reason")
+    deeds = AuditEntry.objects.filter(object_kind="analysis.HouseRule").order_by("pk").values_list("action", "reason")
     assert list(deeds) == [
         ("houserule.change", "Shorter."), ("houserule.accepted", "True."), ("houserule.retired", "Enough."),
     ]  # fmt: skip

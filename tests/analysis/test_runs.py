@@ -19,7 +19,7 @@ from analysis.models import Analysis, Correction, Depth, IntentRun, LLMCall, Tri
 from emm.audit import AuditEntry
 from notion_sync.models import Action, DataSource, InboxItem, Intent, OutboxEntry
 from tests.analysis.rows import an_item
-from tests.world import Sandbox, poll_now, run, run_stage, work
+from tests.world import Sandbox, poll_everything, run, run_stage, work
 
 pytestmark = pytest.mark.django_db
 
@@ -168,7 +168,7 @@ def an_intent(sandbox: Sandbox, title: str, description: str) -> Intent:
         "children": [{"type": "paragraph", "paragraph": {"rich_text": [{"text": {"content": "My thoughts."}}]}}],
     }
     page = sandbox.as_person("POST", "/pages", request)
-    poll_now()
+    poll_everything()
     found: Intent = Intent.objects.get(page_id=page["id"])
     return found
 
@@ -186,7 +186,7 @@ def test_an_intent_that_a_person_made_is_argued_and_proposed_on_and_their_words_
 
     work()
     workspace.age()
-    poll_now()
+    poll_everything()
     work()
     analysis = Analysis.objects.get()
     assert (analysis.item, analysis.intent, analysis.asked_by) == (made.item, intent, "admin")

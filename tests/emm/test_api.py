@@ -206,7 +206,9 @@ def test_the_poller_can_be_read_paused_and_resumed(client: Client) -> None:
     assert pause(client).json()["status"] == "paused"
     assert Poller.objects.get().status == "paused"
     assert client.post("/api/v1/poller/resume").json()["status"] == "running"
-    assert list(AuditEntry.objects.filter(action__startswith="poller").values_list("action", "reason")) == [
+    assert list(
+        AuditEntry.objects.filter(action__startswith="poller").order_by("pk").values_list("action", "reason")
+    ) == [
         ("poller.pause", "Maintenance."),
         ("poller.resume", ""),
     ]

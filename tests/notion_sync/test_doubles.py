@@ -9,7 +9,7 @@ import pytest
 from notion_sync import doubles, outbox
 from notion_sync.models import DataSource, Double, DoublesCheck, InboxItem, Mirror, OutboxEntry, Task
 from tests.notion_sync.test_outbox import fault, promise_task
-from tests.world import VERSION, Sandbox, poll_now, run, run_stage, text, work
+from tests.world import VERSION, Sandbox, poll_everything, run, run_stage, text, work
 
 
 def twin(sandbox: Sandbox, task: Mirror, by: str = "bot") -> str:
@@ -47,7 +47,7 @@ def reconcile() -> DoublesCheck:
 
 def test_the_page_that_the_outbox_recorded_is_kept(task: Task, workspace: Sandbox) -> None:
     second = twin(workspace, task)
-    poll_now()
+    poll_everything()
     make_older(second)  # and kept all the same
     found = reconcile()
     assert (found.doubled, found.trashed, found.left) == (1, 1, 0)
@@ -59,7 +59,7 @@ def test_the_page_that_the_outbox_recorded_is_kept(task: Task, workspace: Sandbo
 def test_without_a_record_the_oldest_is_kept(task: Task, workspace: Sandbox) -> None:
     second = twin(workspace, task)
     OutboxEntry.objects.all().delete()
-    poll_now()
+    poll_everything()
     make_older(second)
     reconcile()
     assert (trashed(workspace, second), trashed(workspace, task.page_id)) == (False, True)
@@ -68,7 +68,7 @@ def test_without_a_record_the_oldest_is_kept(task: Task, workspace: Sandbox) -> 
 def test_of_two_made_in_one_minute_the_smaller_id_is_kept(task: Task, workspace: Sandbox) -> None:
     second = twin(workspace, task)
     OutboxEntry.objects.all().delete()
-    poll_now()
+    poll_everything()
     Task.objects.update(created_time=task.created_time)
     reconcile()
     kept, other = sorted([second, str(task.page_id)])
@@ -77,7 +77,7 @@ def test_of_two_made_in_one_minute_the_smaller_id_is_kept(task: Task, workspace:
 
 def test_a_double_that_somebody_edited_is_reported_and_left(task: Task, workspace: Sandbox) -> None:
     second = twin(workspace, task)
-    poll_now()
+    poll_everything()
     workspace.as_person("PATCH", f"/pages/{second}", {"properties": {"Priority": {"select": {"name": "P0"}}}})
     found = reconcile()
     assert (found.trashed, found.left) == (0, 1)
@@ -89,7 +89,7 @@ def test_a_double_that_somebody_edited_is_reported_and_left(task: Task, workspac
 
 def test_what_people_duplicated_is_theirs(task: Task, workspace: Sandbox) -> None:
     second = twin(workspace, task, by="person")
-    poll_now()
+    poll_everything()
     found = reconcile()
     assert (found.doubled, found.trashed, found.left) == (0, 0, 0)
     assert trashed(workspace, second) is False
@@ -97,7 +97,7 @@ def test_what_people_duplicated_is_theirs(task: Task, workspace: Sandbox) -> Non
 
 def test_a_person_who_deleted_one_of_two_keeps_the_other(task: Task, workspace: Sandbox) -> None:
     second = twin(workspace, task)
-    poll_now()
+    poll_everything()
     workspace.as_person("PATCH", f"/pages/{task.page_id}", {"in_trash": True})
     reconcile()
     assert trashed(workspace, second) is False
@@ -106,7 +106,7 @@ def test_a_person_who_deleted_one_of_two_keeps_the_other(task: Task, workspace: 
 
 def test_a_key_that_a_person_changed_is_no_double(task: Task, workspace: Sandbox) -> None:
     second = twin(workspace, task)
-    poll_now()
+    poll_everything()
     workspace.as_person("PATCH", f"/pages/{second}", {"properties": {"EMM_ID": text("mine")}})
     assert reconcile().trashed == 0
     assert trashed(workspace, second) is False
@@ -115,7 +115,7 @@ def test_a_key_that_a_person_changed_is_no_double(task: Task, workspace: Sandbox
 @pytest.mark.parametrize("kind", ["drop_after", "429", "500"])
 def test_it_is_repaired_although_answers_are_lost(task: Task, workspace: Sandbox, kind: str) -> None:
     second = twin(workspace, task)
-    poll_now()
+    poll_everything()
     fault(workspace, kind, "PATCH", "/v1/pages/")
     run_stage("doubles")
     for _ in range(3):
@@ -142,7 +142,7 @@ def test_the_double_of_an_item_is_not_thought_about(workspace: Sandbox) -> None:
     run(["deliver"])
     item.refresh_from_db()
     twin(workspace, item)
-    poll_now()
+    poll_everything()
     work()
     run_stage("doubles")
     double = InboxItem.objects.exclude(pk=item.pk).get()

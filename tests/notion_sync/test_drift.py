@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from emm.jobs import Later
 from notion_sync import drift, outbox, webhooks
 from notion_sync.models import DataSource, InboxItem, OutboxEntry, PollCycle, SchemaCheck, Task
-from tests.world import Sandbox, add_item, poll_now, run, run_stage
+from tests.world import Sandbox, add_item, poll_everything, poll_now, run, run_stage
 
 SUBJECT = "0123456789abcdef0123456789abcdef"
 
@@ -110,7 +110,7 @@ def test_an_event_about_properties_has_the_source_compared_at_once(workspace: Sa
 def test_a_source_that_is_no_longer_shared_is_held_by_its_name(workspace: Sandbox) -> None:
     source = DataSource.objects.get(key="log")
     workspace.control("faults", {"kind": "unshare", "id": str(source.data_source_id)})
-    poll_now()
+    poll_everything()
     run(["drift"])
     assert "The database Execution Log is not in Notion, or not shared with the integration." in hold_of("log")
     assert "Connections" in hold_of("log")

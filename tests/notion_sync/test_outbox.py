@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from notion_sync import doubles, outbox
 from notion_sync.models import DataSource, InboxItem, Intent, NotionCall, OutboxEntry, Task
-from tests.world import Sandbox, add_item, poll_now, run, run_stage, text
+from tests.world import Sandbox, add_item, poll_everything, poll_now, run, run_stage, text
 
 SUBJECT = "0123456789abcdef0123456789abcdef"
 
@@ -141,7 +141,7 @@ def test_nothing_is_created_before_the_first_full_mirror(workspace: Sandbox) -> 
     run_stage("deliver")
     assert "first full mirror" in entry_of(task).last_error
     assert pages_with(workspace, "tasks", task.emm_id) == []
-    poll_now()
+    poll_everything()
     run_stage("deliver")
     assert entry_of(task).status == "done", "it was woken, not left to its minute"
 
@@ -246,7 +246,7 @@ def test_a_page_that_people_duplicated_is_not_taken_for_ours(workspace: Sandbox)
         "properties": {"Name": {"title": [{"text": {"content": "Copy"}}]}, "EMM_ID": text(str(task.emm_id))},
     }
     workspace.as_person("POST", "/pages", body)
-    poll_now()
+    poll_everything()
     assert Task.objects.filter(emm_id=task.emm_id, ours=True).count() == 1
     assert Task.objects.filter(emm_id=task.emm_id).count() == 2
     assert doubles.found() == {}

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from emm.jobs import Job, Later, Never
 from notion_sync import client, polling, windows
 from notion_sync.models import DataSource, Node, PollCycle, Poller, Window
-from tests.world import Sandbox, poll_now, run, run_stage
+from tests.world import Sandbox, poll_everything, run, run_stage
 
 READ = ["poll", "window"]
 
@@ -188,7 +188,7 @@ def test_a_new_page_is_seen_while_an_edit_is_still_in_windows(workspace: Sandbox
     run_stage("window")
     fill(workspace, source, 1)
     run(READ)
-    poll_now()
+    poll_everything()
     assert Node.objects.count() == 151
 
 

@@ -89,7 +89,11 @@ def test_what_is_held_is_told_to_every_channel_although_a_cent_is_left(channels:
     ladder.review()
     ladder.review()
     assert sorted(told()) == [(name, "The budget for a day is used up") for name in ("critical", "warning")]
-    assert list(BudgetNotice.objects.filter(period=period).values_list("step", flat=True)) == [75, 90, 100]
+    assert list(BudgetNotice.objects.filter(period=period).order_by("step").values_list("step", flat=True)) == [
+        75,
+        90,
+        100,
+    ]
 
 
 def test_calls_under_way_that_may_give_enough_back_hold_nothing_for_long() -> None:

@@ -22,7 +22,7 @@ from tests.conftest import addresses
 from tests.simulation.inside import InsideSandbox
 from tests.simulation.machine import LIVES, Installation
 from tests.simulation.thinking import Claude
-from tests.world import poll_now
+from tests.world import poll_everything
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +39,7 @@ def inside(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> tuple[I
         sandbox.reset()
         with override_settings(NOTION_PARENT_PAGE=sandbox.root_page_id):
             setup.prepare(sandbox.root_page_id, lambda line: None)
-            poll_now()
+            poll_everything()
         models: list[type[Model]] = [Workspace, DataSource, Poller, *(model_of(key) for key in DATABASES)]
         rows: list[Model] = [row for model in models for row in model._default_manager.all()]
         leavings: list[type[Model]] = [NotionCall, PollCycle, *models]
