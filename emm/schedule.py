@@ -15,10 +15,13 @@ from typing import Any
 import structlog
 from celery import current_app
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerDown
+from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
+ASKED_FOR = 60  # seconds after which a sweep that was asked for and never began may be asked for again
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def nudge(name: str, pk: Any = None, *, after: timedelta = timedelta(0)) -> None
     """Ask for stage `name` to look at row `pk` (or at all that is due) once the current transaction commits.
 
     `after`: so much later; seconds only, since a worker holds the message meanwhile. A broker that cannot be reached is
-    logged and forgotten: the sweep finds the row.
+    logged and forgotten: the sweep finds the row. Of many that ask for the same sweep before it begins one message is sent.
     """
     transaction.on_commit(functools.partial(_send, name, pk, after), robust=True)
 
@@ -101,6 +104,17 @@ def _send(name: str, pk: Any, after: timedelta) -> None:
         ("emm.sweep", [name], "sync") if pk is None else ("emm.run", [name, str(pk)], STAGES[name].queue)
     )
     try:
+        if pk is None and not cache.add(_asked(name), True, ASKED_FOR):
+            return
         current_app.send_task(task, args=arguments, queue=queue, retry=False, countdown=after.total_seconds() or None)
-    except BrokerDown:
+    except (BrokerDown, RedisError):
         log.warning("nudge_lost", stage=name, pk=pk)
+
+
+def begin_sweep(name: str) -> None:
+    """Called by a sweep before it looks: who asks from now on gets another one."""
+    cache.delete(_asked(name))
+
+
+def _asked(name: str) -> str:
+    return f"sweep:{name}"

@@ -25,6 +25,7 @@ def job_model(stage: schedule.Stage) -> type[Job]:
 def sweep(name: str) -> None:
     """Open, give back and send what stage `name` has to do."""
     stage = schedule.STAGES[name]
+    schedule.begin_sweep(name)
     if stage.opens:
         import_string(stage.opens)()
     if not stage.model:

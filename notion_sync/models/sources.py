@@ -148,11 +148,13 @@ class PollCycle(Job):
     @staticmethod
     def open(source: DataSource, trigger: PollCycle.Trigger) -> bool:
         """Open a poll of `source`. False: one is under way already."""
+        unfinished = PollCycle.objects.unfinished().filter(source=source)
         with transaction.atomic():
-            if PollCycle.objects.unfinished().filter(source=source).exists():
+            if unfinished.exists():
                 return False
             PollCycle.objects.bulk_create([PollCycle(source=source, trigger=trigger)], ignore_conflicts=True)
-            schedule.nudge("poll")
+            # By its key: a sweep for each of ten sources would send all ten polls ten times.
+            schedule.nudge("poll", unfinished.values_list("pk", flat=True).first())
         return True
 
 

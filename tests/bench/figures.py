@@ -18,7 +18,7 @@ from tests.bench import money
 from tests.bench.mirroring import budget_use, intake_latency, mirror_rate, pick_up
 from tests.bench.processes import product, sandbox, wait_for
 from tests.bench.table import Figure
-from tests.world import Sandbox, add_item, decide, poll_now, run_stage, work
+from tests.world import Sandbox, add_item, decide, poll_everything, poll_now, run_stage, work
 
 AT_REST = ("proposed", "done", "skipped", "held")
 STRATEGIC = "Should we open a second office in Lyon for $120,000 a year?"
@@ -48,7 +48,7 @@ def measure() -> list[Figure]:
             call_command("flush", interactive=False, verbosity=0)
             world.reset()
             setup.prepare(world.root_page_id, lambda line: None)
-            poll_now()
+            poll_everything()
             found += part(world)
     return found
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+import structlog
+from celery import current_app
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from emm import beat, heartbeat, schedule, tasks
@@ -43,3 +46,33 @@ def test_a_heartbeat_shows_that_beat_and_the_queues_worker_live() -> None:
     tasks.beat("sync")
     assert Heartbeat.objects.get(process=heartbeat.BEAT).at >= first
     assert Heartbeat.objects.filter(process=heartbeat.worker("sync")).exists()
+
+
+def test_of_many_nudges_one_sweep_is_sent_until_it_begins(
+    db: None, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, args, **options: sent.append((task, *args)))
+
+    def nudge(*arguments: Any) -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            schedule.nudge(*arguments)
+
+    tasks.sweep("triage")
+    for _ in range(3):
+        nudge("triage")
+        nudge("triage", 7)
+    assert sent == [("emm.sweep", "triage"), *[("emm.run", "triage", "7")] * 3]
+    tasks.sweep("triage")  # it has begun: what comes now is for the next one
+    sent.clear()
+    nudge("triage")
+    assert sent == [("emm.sweep", "triage")]
+
+
+def test_a_nudge_without_a_broker_is_left_to_the_sweep(
+    db: None, settings: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:9/0"}}
+    with structlog.testing.capture_logs() as logs, django_capture_on_commit_callbacks(execute=True):
+        schedule.nudge("triage")
+    assert [line["event"] for line in logs] == ["nudge_lost"]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -130,6 +131,19 @@ def test_two_beats_open_one_poll_for_each_source(workspace: Sandbox) -> None:
     polling.open_cycles()
     polling.open_cycles()
     assert PollCycle.objects.unfinished().count() == 10
+
+
+def test_each_poll_is_sent_to_a_worker_once_however_many_are_opened(
+    workspace: Sandbox, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, args, **options: sent.append((task, *args)))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert polling.ask() == 10
+        assert polling.ask() == 0
+    assert sent == [
+        ("emm.run", "poll", str(pk)) for pk in PollCycle.objects.order_by("pk").values_list("pk", flat=True)
+    ]
 
 
 def test_a_source_that_is_no_longer_shared_waits_and_the_others_go_on(workspace: Sandbox) -> None:
