@@ -15,6 +15,10 @@ class Conflict(StrEnum):
     MAJOR = "High - Major Conflict"
 
 
+# Option A goes the whole way, Option C leaves things as they are. Option B may go with any stance.
+CONTRARY = {("go", "Option C"), ("stop", "Option A")}
+
+
 class Band(StrEnum):
     """Whether the voices pull one way."""
 
@@ -39,3 +43,10 @@ def conflict(verdicts: Iterable[tuple[str, str]]) -> Conflict:
     if len(stances) > 1:
         return Conflict.SPLIT
     return Conflict.MINOR if len(known) > 1 else Conflict.CONSENSUS
+
+
+def contradictions(stance: str, recommended: str) -> list[str]:
+    """What is wrong with a verdict whose stance and option say opposite things, in words; nothing for a sound one."""
+    if (stance, recommended) in CONTRARY:
+        return [f"stance is {stance}, but recommended is {recommended}: they contradict each other"]
+    return []

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from analysis import routing
 from analysis.answers import Route, TriageAnswer
-from analysis.models import Analysis, Correction, Settlement, Triage
+from analysis.models import Analysis, Correction, Policy, Settlement, Triage
 from analysis.pages import YOU, log_values, shorten
 from analysis.thresholds import Judged, Suggestion, suggest
 from emm.audit import Actor, record
@@ -172,3 +172,20 @@ def suggestions() -> dict[Route, Suggestion]:
     for row in rows:
         judged[row["guess"]].append(Judged(row["confidence"], row["items"], row["corrected"]))
     return {route: suggest(judged[route]) for route in Route}
+
+
+def adopt(*, by: Actor, reason: str) -> dict[str, float]:
+    """Make what is suggested the policy. Returns what changed, by route. Raises ValidationError where nothing would."""
+    found = {route: one.threshold for route, one in suggestions().items() if one.threshold is not None}
+    with transaction.atomic():
+        Policy.current()
+        policy = Policy.objects.select_for_update().get()
+        new = {route.value: least for route, least in found.items() if least != policy.min_confidence(route)}
+        if not new:
+            raise ValidationError("Nothing is suggested that is not the policy already.")
+        before = {route: policy.min_confidence(route) for route in new}
+        for route, least in new.items():
+            policy.set_min_confidence(route, least)
+        policy.save()
+        record("policy.adopt_suggestions", policy, by=by, before=before, after=new, reason=reason)
+    return new

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from analysis import by_hand, economics, ledger, llm, nodes, prompts, rebuttal, rules
+from analysis import agreement, by_hand, economics, ledger, llm, nodes, prompts, rebuttal, rules
 from analysis.agreement import Conflict
 from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, Route, SynthesisAnswer, TriageAnswer
 from analysis.depth import cheaper
@@ -76,6 +76,7 @@ def _opinion(job: Perspective) -> PerspectiveAnswer:
         begun=lambda: analysis.release(1),
         answer=PerspectiveAnswer,
         prompt_hash=prompt.hash,
+        check=lambda found: agreement.contradictions(found.stance, found.recommended),
     )
     sourced = economics.sourced(answer.payoffs, *prompts.words_read(analysis))
     return answer.model_copy(update={"payoffs": sourced})

@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from analysis import agreement
 from analysis.answers import PerspectiveAnswer, RebuttalAnswer
 
 
 def problems(answer: RebuttalAnswer, own: PerspectiveAnswer, opinions: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What is wrong with a rebuttal, in words; nothing for a sound one. `opinions`: those that were read, by label."""
-    found = []
+    found = agreement.contradictions(answer.stance, answer.recommended)
     known = {label.casefold(): _plain(json.dumps(said, ensure_ascii=False)) for label, said in opinions.items()}
     quotes = [(one.adviser, one.quote) for one in answer.attacks]
     quotes += [(one.adviser, one.quote) for one in answer.concessions]

@@ -34,7 +34,7 @@ class PolicyAdmin(ReasonedAdmin):
         "standard_from_impact", "deep_from_impact", "patient_lane", "reason",
     )  # fmt: skip
     readonly_fields = ("calls", "suggested")
-    actions_detail = ("stop_calls", "let_calls_go_on")
+    actions_detail = ("stop_calls", "let_calls_go_on", "adopt_suggestions")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """There is one row: its list is its page."""
@@ -53,6 +53,14 @@ class PolicyAdmin(ReasonedAdmin):
     def has_start_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether this person may let go on what was stopped."""
         return self.has_change_permission(request) and Policy.current().model_calls_stopped
+
+    def has_adopt_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether this person may take over what is suggested, and something is."""
+        policy = Policy.current()
+        return self.has_change_permission(request) and any(
+            found.threshold not in (None, policy.min_confidence(route))
+            for route, found in corrections.suggestions().items()
+        )
 
     @display(description="calls to models")
     def calls(self, policy: Policy) -> str:
@@ -95,8 +103,21 @@ class PolicyAdmin(ReasonedAdmin):
     def let_calls_go_on(self, request: HttpRequest, form: ReasonDialog, object_id: int) -> HttpResponse:
         return _turn(request, switch.let_go_on, form, "Calls are made again.")
 
+    @action(
+        description="Adopt the suggested confidences",
+        permissions=["adopt"],
+        dialog={
+            "title": "Adopt the suggested confidences",
+            "description": "They hold for what is triaged from now on. To undo it, enter the old ones: the audit log has them.",
+            "form_class": ReasonDialog,
+            "form_submit_text": "Adopt",
+        },
+    )
+    def adopt_suggestions(self, request: HttpRequest, form: ReasonDialog, object_id: int) -> HttpResponse:
+        return _turn(request, corrections.adopt, form, "The suggested confidences hold from now on.")
 
-def _turn(request: HttpRequest, verb: Callable[..., None], form: ReasonDialog, message: str) -> HttpResponse:
+
+def _turn(request: HttpRequest, verb: Callable[..., Any], form: ReasonDialog, message: str) -> HttpResponse:
     page = change_page(Policy.current())
     try:
         verb(by=person(request), reason=form.cleaned_data["reason"])

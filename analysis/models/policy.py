@@ -78,6 +78,10 @@ class Policy(models.Model):
         least: float = getattr(self, f"{route}_min_confidence")
         return least
 
+    def set_min_confidence(self, route: str, least: float) -> None:
+        """Does not save."""
+        setattr(self, f"{route}_min_confidence", least)
+
     @classmethod
     def current(cls) -> Policy:
         """The row, made with its defaults where it is missing."""

@@ -6,7 +6,7 @@ from itertools import permutations, product
 
 import pytest
 
-from analysis.agreement import Conflict, conflict
+from analysis.agreement import Conflict, conflict, contradictions
 
 A, B, C = "Option A", "Option B", "Option C"
 
@@ -30,3 +30,8 @@ def test_it_names_the_level_in_any_order(verdicts: list[tuple[str, str]], level:
 def test_equal_stances_are_never_a_split() -> None:
     for stance, options in product(("go", "wait", "stop"), product((A, B, C), repeat=3)):
         assert conflict((stance, option) for option in options) in (Conflict.CONSENSUS, Conflict.MINOR)
+
+
+def test_two_verdicts_contradict_themselves_and_no_others() -> None:
+    found = {pair for pair in product(("go", "wait", "stop"), (A, B, C)) if contradictions(*pair)}
+    assert found == {("go", C), ("stop", A)}

@@ -256,6 +256,38 @@ def test_the_policy_page_shows_the_suggestions_and_what_they_rest_on(admin_clien
     assert "0 items judged, 0 sent elsewhere. At least 20 items are needed." in text
 
 
+def adopt(client: Client, reason: str = "From what people did.") -> str:
+    address = f"/admin/analysis/policy/{Policy.current().pk}/adopt_suggestions/"
+    answer = client.post(address, {"reason": reason, "_form_submitted": "1"})
+    return str([*get_messages(answer.wsgi_request)][-1]) if "HX-Redirect" in answer else ""
+
+
+def test_what_is_suggested_is_adopted_by_one_press_and_leaves_the_rest_alone(admin_client: Client) -> None:
+    assert adopt(admin_client) == "", "nothing is suggested yet"
+    test_a_suggestion_counts_what_passed_and_what_people_moved()
+    page = f"/admin/analysis/policy/{Policy.current().pk}/change/"
+    assert "Adopt the suggested confidences</" in admin_client.get(page).content.decode()
+    assert adopt(admin_client) == "The suggested confidences hold from now on."
+    policy = Policy.current()
+    assert [policy.min_confidence(route) for route in ("operational", "strategic", "reference")] == [0.8, 0.5, 0.5]
+    entry = AuditEntry.objects.get(action="policy.adopt_suggestions")
+    assert (entry.before, entry.after, entry.reason) == (
+        {"operational": 0.5},
+        {"operational": 0.8},
+        "From what people did.",
+    )
+    assert adopt(admin_client) == "", "it is the policy already"
+
+
+def test_who_may_only_look_adopts_nothing(client: Client) -> None:
+    test_a_suggestion_counts_what_passed_and_what_people_moved()
+    user = User.objects.create_user("bob", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_policy"))
+    client.force_login(user)
+    assert adopt(client) == ""
+    assert Policy.current().operational_min_confidence == 0.5
+
+
 def reroute(client: Client, triage: Triage, route: str, reason: str) -> str:
     address = f"/admin/analysis/triage/{triage.pk}/reroute/"
     answer = client.post(address, {"route": route, "reason": reason, "_form_submitted": "1"})

@@ -162,6 +162,12 @@ def test_a_rebuttal_quotes_what_was_said_and_names_what_changed_its_mind() -> No
     assert rebuttal.problems(turned, OWN, OTHER) == []
 
 
+CONVINCED = {
+    "concessions": [{"adviser": "Adviser number 1", "quote": "Keep walking costs something", "why": "True."}],
+    "changed_by": "Keep walking costs something",
+}
+
+
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
@@ -171,8 +177,12 @@ def test_a_rebuttal_quotes_what_was_said_and_names_what_changed_its_mind() -> No
         ),
         ({"attacks": [{"adviser": "Adviser number 7", "quote": "Keep walking", "reply": "No."}]}, "nobody is called"),
         ({"stance": "stop", "recommended": "Option C"}, "changed_by is none of the quotes"),
-        ({"stance": "stop", "changed_by": "Because everybody says so"}, "changed_by is none of the quotes"),
+        (
+            {"stance": "stop", "recommended": "Option C", "changed_by": "Because everybody says so"},
+            "changed_by is none of the quotes",
+        ),
         ({"changed_by": "The auditor has thought about it"}, "did not change"),
+        (CONVINCED | {"stance": "go", "recommended": "Option C"}, "contradict each other"),
     ],
 )
 def test_an_invented_quote_and_a_change_without_an_argument_are_refused(fields: dict[str, Any], problem: str) -> None:

@@ -66,11 +66,35 @@ def test_a_voice_that_does_not_let_the_person_do_nothing_is_asked_again(
         option["does_nothing"] = claim
         if claim is None:
             del option["does_nothing"]
-    # As after a crash: the answer is paid for, and its voice was not kept.
+    read_again(call, said)
+    assert LLMCall.objects.latest("pk").purpose == "persona repair"
+    assert len(analysis.voices) == 3
+
+
+def read_again(call: LLMCall, said: dict[str, Any]) -> None:
+    """Have a persona's answer read as `said`, as after a crash: it is paid for, and its voice was not kept."""
     LLMCall.objects.filter(pk=call.pk).update(answer_text=json.dumps(said))
     Perspective.objects.filter(pk=call.asker.split()[1]).update(status="waiting", answer=None)
     run_stage("argue")
-    assert LLMCall.objects.latest("pk").purpose == "persona repair"
+
+
+@pytest.mark.parametrize(
+    ("stance", "recommended", "fits"),
+    [
+        ("go", "Option C", False),
+        ("stop", "Option A", False),
+        ("stop", "Option C", True),
+        ("go", "Option B", True),
+        ("wait", "Option C", True),
+    ],
+)
+def test_a_voice_whose_stance_and_option_contradict_each_other_is_asked_again(
+    analysis: Analysis, sandbox: Sandbox, stance: str, recommended: str, fits: bool
+) -> None:
+    run_stage("argue")
+    call = LLMCall.objects.filter(purpose="persona").latest("pk")
+    read_again(call, json.loads(call.answer_text) | {"stance": stance, "recommended": recommended})
+    assert LLMCall.objects.filter(purpose="persona repair").exists() != fits
     assert len(analysis.voices) == 3
 
 
