@@ -53,7 +53,7 @@ def _let_go_on() -> None:
 
 def _close_written() -> None:
     for item in _written():
-        analysis = item.analyses.filter(superseded="").order_by("-revision").first()
+        analysis = item.analyses.filter(superseded="", action__isnull=False).order_by("-revision").first()
         if analysis is None or Settlement.objects.filter(synthesis__analysis=analysis).exists():
             _move(item, State.WRITING, State.DONE)
         else:

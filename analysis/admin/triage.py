@@ -42,6 +42,7 @@ class DepthDialog(ReasonDialog):
 class TriageAdmin(JobAdmin):
     list_display = ("item", "shown_status", "route", "sureness", "due_at", "failures", "error")
     list_filter = (*JobAdmin.list_filter, "route")
+    search_fields = ("item__title",)
     list_select_related = ("item",)
     exclude = ("answer",)
     readonly_fields = ("said", "area", "sent_elsewhere")

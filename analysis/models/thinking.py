@@ -17,6 +17,10 @@ from emm.jobs import Job
 from emm.schedule import nudge
 from notion_sync.models import Action, InboxItem, Intent
 
+NOTHING_NEW = (
+    "The others were heard before, so nothing is proposed anew. Decide on what was proposed, or press Ask the missing voices "
+    "on the page of this version."
+)
 # Done voices that a synthesis needs; the missing one is named in it.
 QUORUM = 2
 # How long the other voices of a round wait for the first one's answer to begin, if nobody says that it has.
@@ -190,12 +194,19 @@ class Analysis(models.Model):
                 f"{len(self.voices)} of {asked} voices were heard, {self.quorum} are needed. "
                 + " ".join(voice.absence for voice in self.missing),
             )
+        elif self._only_taken_over():
+            missing = " ".join(voice.absence for voice in self.missing)
+            self.item.enter(InboxItem.State.HELD, f"{missing} {NOTHING_NEW}")
         elif self._owes_rebuttals():
             self.resume()
             self.open_round([voice.persona for voice in self.voices], round_=2)
         else:
             self.resume()
             nudge("synthesise", Synthesis.objects.create(analysis=self).pk)
+
+    def _only_taken_over(self) -> bool:
+        """Whether all that was heard comes from the version before: a voice that was asked for here was claimed."""
+        return not any(voice.claims for voice in self.voices)
 
     def _owes_rebuttals(self) -> bool:
         """Whether the voices have to answer each other: only where they disagree, and once."""

@@ -107,7 +107,7 @@ def test_voices_that_agree_are_not_asked_again(sandbox: Sandbox) -> None:
     analysis = argued("Deep")
     same = perspective_answer("quant").model_dump(mode="json")
     for voice in analysis.perspectives.all():
-        Perspective.objects.filter(pk=voice.pk).update(answer=same, status="done")
+        Perspective.objects.filter(pk=voice.pk).update(answer=same, status="done", claims=1)
     analysis.hear()
     assert not analysis.perspectives.filter(round=2).exists()
     run(["synthesise"])
@@ -234,6 +234,25 @@ def test_a_missing_voice_is_completed_later_without_buying_the_others_again(sand
     assert (whole.revision, len(whole.voices), Action.objects.count()) == (2, 3, 2)
     with pytest.raises(ValidationError, match="No voice is missing"):
         dialectic.complete(whole, by="ana")
+
+
+def test_a_voice_that_is_missing_again_proposes_nothing_anew_and_can_be_asked_once_more(sandbox: Sandbox) -> None:
+    analysis = argued("Standard")
+    auditor = {"purpose": "persona", "contains": "You are The Auditor."}
+    sandbox.claude(script=[{"kind": "refusal", "match": auditor, "times": 2}])
+    run(["argue", "synthesise"])
+    first = Synthesis.objects.get()
+    whole = dialectic.complete(analysis, by="ana")
+    run(["argue", "synthesise"])
+    assert Synthesis.objects.get() == first, "nothing is paid for the same voices"
+    assert Action.objects.count() == 1
+    item = InboxItem.objects.get()
+    assert item.state == "held"
+    assert " is missing: Claude declined" in item.state_reason
+    assert "Decide on what was proposed" in item.state_reason
+    assert dialectic.complete(whole, by="ana") == whole
+    run(["argue", "synthesise"])
+    assert (len(whole.voices), Action.objects.count()) == (3, 2)
 
 
 def test_a_voice_missing_before_the_synthesis_is_asked_again_in_place(sandbox: Sandbox) -> None:

@@ -42,12 +42,23 @@ def test_an_item_is_done_when_everything_is_written_and_not_before() -> None:
 
 def test_an_item_with_a_proposal_awaits_a_person_until_the_decision_is_settled() -> None:
     item = an_item_in("writing", "done")
-    analysis = Analysis.objects.create(item=item, lead="quant", item_digest="")
+    action = Action.objects.create()
+    analysis = Analysis.objects.create(item=item, lead="quant", item_digest="", action=action)
     synthesis = Synthesis.objects.create(analysis=analysis)
     progress.advance_items()
     assert state_of(item) == "proposed"
     item.enter(InboxItem.State.WRITING)
-    Settlement.objects.create(action=Action.objects.create(), synthesis=synthesis)
+    Settlement.objects.create(action=action, synthesis=synthesis)
+    progress.advance_items()
+    assert state_of(item) == "done"
+
+
+def test_a_later_version_that_proposed_nothing_does_not_keep_a_decided_item_waiting() -> None:
+    item = an_item_in("writing", "done")
+    action = Action.objects.create()
+    analysis = Analysis.objects.create(item=item, lead="quant", item_digest="", action=action)
+    Settlement.objects.create(action=action, synthesis=Synthesis.objects.create(analysis=analysis))
+    Analysis.objects.create(item=item, revision=2, lead="quant", item_digest="")
     progress.advance_items()
     assert state_of(item) == "done"
 
