@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from analysis import ledger
@@ -20,6 +20,7 @@ NOT_WRITTEN = "Not written to Notion:"
 PROCESSING = "show that we are at it"
 LONG = timedelta(seconds=30)
 LOOK = timedelta(hours=1)
+KEPT_IN_TRASH = timedelta(days=30)  # by Notion
 AT_ONCE = 50  # looks that one sweep opens
 GONE = (
     "The page of its plan is in Notion's trash, or was moved away, so nobody is asked to decide. Bring it back there."
@@ -80,7 +81,8 @@ def _proposals() -> QuerySet[Analysis]:
 
 
 def _look_at_proposals() -> None:
-    """Have the pages of what waits for a decision read by their ids once an hour: no query tells of the trash."""
+    """Have the pages of what waits for a decision read by their ids once an hour: no query tells of the trash, nor of what
+    came back from it as it was."""
     waiting = _proposals().filter(item__state_since__lt=Now() - LOOK)
     if not waiting.exists() or Poller.objects.filter(status=Poller.Status.PAUSED).exists():
         return
@@ -91,7 +93,8 @@ def _look_at_proposals() -> None:
             if source.key == InboxItem.key
             else Action.objects.filter(analysis__in=waiting)
         )
-        due = pages.filter(~Exists(lately), page_id__isnull=False, in_trash=False)
+        there = Q(in_trash=False) | Q(last_edited_time__gt=Now() - KEPT_IN_TRASH)  # or it may come back
+        due = pages.filter(there, ~Exists(lately), page_id__isnull=False)
         ids = due.values_list("page_id", flat=True)[:AT_ONCE]
         reads = [PageRead(source=source, page_id=id, in_background=True) for id in ids if id]
         if reads:

@@ -112,7 +112,9 @@ def an_hour_passes() -> None:
     PageRead.objects.update(opened_at=F("opened_at") - timedelta(minutes=61))
 
 
-def test_a_page_that_waits_for_a_decision_and_is_trashed_is_noticed_within_the_hour(workspace: Sandbox) -> None:
+def test_a_page_that_waits_for_a_decision_and_is_trashed_or_restored_is_noticed_within_the_hour(
+    workspace: Sandbox,
+) -> None:
     page_id = add_item(workspace, "Should we move?")
     poll_now()
     a_proposal(InboxItem.objects.get(page_id=page_id))
@@ -128,6 +130,15 @@ def test_a_page_that_waits_for_a_decision_and_is_trashed_is_noticed_within_the_h
     progress.advance_items()
     run(["page"])
     assert len(workspace.requests()) == before + 1
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"in_trash": False})
+    an_hour_passes()
+    progress.advance_items()
+    run(["page"])
+    assert not InboxItem.objects.get(page_id=page_id).in_trash, "and so is that it came back"
+    InboxItem.objects.update(in_trash=True, last_edited_time=F("last_edited_time") - timedelta(days=31))
+    an_hour_passes()
+    progress.advance_items()
+    assert not PageRead.objects.filter(status="waiting").exists(), "Notion has deleted it for good"
 
 
 def test_what_is_there_is_looked_at_once_an_hour_and_not_while_polling_is_paused(workspace: Sandbox) -> None:
