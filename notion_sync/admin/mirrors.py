@@ -226,9 +226,10 @@ class WorkspaceAdmin(ReadOnlyAdmin):
     webhook = ("webhook_address", "webhook_token")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """The token is for those alone who may open the handshake."""
-        rest = [name for name in super().get_fields(request, obj) if name not in self.webhook]
-        return [*rest, *self.webhook] if self.has_operate_permission(request) else rest
+        """The token is for those alone who may open the handshake. What is laid out as JSON comes last: nobody acts on it."""
+        fields = [name for name in super().get_fields(request, obj) if name not in self.webhook]
+        webhook = self.webhook if self.has_operate_permission(request) else ()
+        return sorted([*fields, *webhook], key=callable)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), *self.webhook]
