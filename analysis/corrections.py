@@ -174,13 +174,18 @@ def suggestions() -> dict[Route, Suggestion]:
     return {route: suggest(judged[route]) for route in Route}
 
 
+def news(policy: Policy) -> dict[str, float]:
+    """The suggested threshold of each route whose threshold in `policy` is another one."""
+    found = {route.value: one.threshold for route, one in suggestions().items()}
+    return {route: least for route, least in found.items() if least not in (None, policy.min_confidence(route))}
+
+
 def adopt(*, by: Actor, reason: str) -> dict[str, float]:
     """Make what is suggested the policy. Returns what changed, by route. Raises ValidationError where nothing would."""
-    found = {route: one.threshold for route, one in suggestions().items() if one.threshold is not None}
     with transaction.atomic():
         Policy.current()
         policy = Policy.objects.select_for_update().get()
-        new = {route.value: least for route, least in found.items() if least != policy.min_confidence(route)}
+        new = news(policy)
         if not new:
             raise ValidationError("Nothing is suggested that is not the policy already.")
         before = {route: policy.min_confidence(route) for route in new}

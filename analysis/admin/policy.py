@@ -56,11 +56,7 @@ class PolicyAdmin(ReasonedAdmin):
 
     def has_adopt_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether this person may take over what is suggested, and something is."""
-        policy = Policy.current()
-        return self.has_change_permission(request) and any(
-            found.threshold not in (None, policy.min_confidence(route))
-            for route, found in corrections.suggestions().items()
-        )
+        return self.has_change_permission(request) and bool(corrections.news(Policy.current()))
 
     @display(description="calls to models")
     def calls(self, policy: Policy) -> str:
@@ -72,7 +68,13 @@ class PolicyAdmin(ReasonedAdmin):
             {"route": route, "now": policy.min_confidence(route), "found": found}
             for route, found in corrections.suggestions().items()
         ]
-        shown = {"rows": rows, "least": thresholds.LEAST_EVIDENCE, "most": f"{thresholds.MOST_CORRECTED:.0%}"}
+        news = corrections.news(policy)
+        shown = {
+            "rows": rows,
+            "news": news,
+            "least": thresholds.LEAST_EVIDENCE,
+            "most": f"{thresholds.MOST_CORRECTED:.0%}",
+        }
         return render_to_string("analysis/thresholds.html", shown)
 
     @action(
