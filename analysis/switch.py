@@ -1,4 +1,4 @@
-"""The one switch that stops every call to a model, and what wakes work that waited for a person."""
+"""The one switch that stops every call to a model."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from analysis.models import Policy
+from emm import tasks
 from emm.audit import Actor, record
-from emm.jobs import Job
-from emm.schedule import STAGES, nudge
-from emm.tasks import job_model
 
 HOLDS = "All model calls are stopped"
 
@@ -24,18 +22,7 @@ def let_go_on(*, by: Actor, reason: str) -> None:
     """Calls are made again, and what waited for it is due at once. Raises ValidationError where they are made already."""
     with transaction.atomic():
         _turn(False, by, reason)
-        wake(HOLDS)
-
-
-def wake(because: str) -> int:
-    """Make the work due whose reason to wait begins with `because`. Call it in a transaction. Returns how many rows."""
-    count = 0
-    for stage in STAGES.values():
-        if stage.model and stage.queue == "llm":
-            waiting = job_model(stage)._default_manager.filter(status=Job.Status.WAITING, due_at__gt=Now())
-            count += waiting.filter(last_error__startswith=because).update(due_at=Now())
-            nudge(stage.name)
-    return count
+        tasks.wake(HOLDS)
 
 
 def _turn(stopped: bool, by: Actor, reason: str) -> None:

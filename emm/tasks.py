@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 from celery import shared_task
 from django.apps import apps
+from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from emm import heartbeat, schedule
@@ -44,6 +45,22 @@ def run(name: str, pk: str) -> None:
     if job is not None:
         with structlog.contextvars.bound_contextvars(stage=name, job=pk, item=job.item_id):
             job.attempt(import_string(stage.verb))
+
+
+def wake(because: str) -> int:
+    """Make the work due, of every stage, whose reason to wait begins with `because`. Call it in a transaction.
+
+    Returns how many rows.
+    """
+    count = 0
+    for stage in schedule.STAGES.values():
+        if not stage.model:
+            continue
+        waiting = job_model(stage)._default_manager.filter(status=Job.Status.WAITING, due_at__gt=Now())
+        if found := waiting.filter(last_error__startswith=because).update(due_at=Now()):
+            schedule.nudge(stage.name)
+            count += found
+    return count
 
 
 @shared_task(name="emm.heartbeat")

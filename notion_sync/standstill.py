@@ -12,14 +12,15 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 
-from emm import audit
+from emm import audit, tasks
 from emm.jobs import Misconfigured
 from notion_sync.models import Standstill
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN = timedelta(minutes=5)  # of waiting jobs, at the row, not at Notion
-FIX = "Ask Notion's support why, then lift the standstill in the console, under Standstills."
+BLOCKED = "Notion blocks this integration's requests, so none is sent."
+FIX = "Ask Notion's support why. Once it is mended press Ask Notion again, on the row under Standstills in the console."
 
 
 def begin(why: str) -> Misconfigured:
@@ -37,14 +38,18 @@ def check() -> None:
 
 
 def lift(standstill: Standstill, *, by: audit.Actor, reason: str) -> None:
-    """Ask Notion again. Raises ValidationError without a reason, or where it was lifted before."""
+    """Ask Notion again, and at once for all that waited for it.
+
+    Raises ValidationError without a reason, or where it was lifted before.
+    """
     if not reason.strip():
         raise ValidationError("Say what was mended.")
     with transaction.atomic():
         if not Standstill.objects.filter(pk=standstill.pk, lifted_at=None).update(lifted_at=Now()):
             raise ValidationError("It was lifted before.")
         audit.record("standstill.lift", standstill, by=by, reason=reason.strip())
+        tasks.wake(BLOCKED)
 
 
 def _blocked(why: str) -> Misconfigured:
-    return Misconfigured(f"Notion blocks this integration's requests, so none is sent. {why}", FIX, LOOK_AGAIN)
+    return Misconfigured(f"{BLOCKED} {why}", FIX, LOOK_AGAIN)

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from analysis import ledger, switch
+from analysis import ledger
 from analysis.models import (
     Batch,
     Budget,
@@ -18,6 +18,7 @@ from analysis.models import (
     LLMCall,
     ModelPrice,
 )
+from emm import tasks
 from emm.admin import (
     JobAdmin,
     ReadOnlyAdmin,
@@ -106,7 +107,7 @@ class BudgetAdmin(ReasonedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """What the old limit held is looked at again at once."""
         super().save_model(request, obj, form, change)
-        switch.wake(ledger.OVER)
+        tasks.wake(ledger.OVER)
 
     @display(description="limit", ordering="limit_usd")
     def limit(self, budget: Budget) -> str | None:

@@ -77,8 +77,13 @@ class ListedPageAdmin(ReadOnlyAdmin):
 
 @admin.register(Standstill)
 class StandstillAdmin(ReadOnlyAdmin):
-    list_display = ("began_at", "lifted_at", "why")
+    list_display = ("began_at", "lifted_at", "why", "what_to_do")
+    readonly_fields = ("what_to_do",)
     actions_detail = ("lift",)
+
+    @display(description="what to do")
+    def what_to_do(self, row: Standstill) -> str:
+        return "Nothing: requests are sent again." if row.lifted_at else standstill.FIX
 
     @action(
         description="Ask Notion again",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -230,6 +231,20 @@ def test_a_mirror_that_differed_and_a_standstill_are_things_to_alert_about(admin
     admin_client.post(f"/admin/notion_sync/standstill/{row.pk}/lift/", wish)
     assert rules.BY_KEY["notion.blocked"].look().value == 0
     standstill.check()
+
+
+def test_what_waited_for_a_standstill_goes_on_once_it_is_lifted(admin_client: Client) -> None:
+    blocked = standstill.begin("Notion answered 429.")
+    row, later = Standstill.objects.get(), Now() + timedelta(minutes=5)
+    waiting = {"kind": "create", "source_key": "tasks", "purpose": "a task", "values": {}, "due_at": later}
+    for why in (blocked.why, "Notion asks for a pause."):
+        OutboxEntry.objects.create(**waiting, emm_id=uuid.uuid4(), last_error=why)
+    page = f"/admin/notion_sync/standstill/{row.pk}/"
+    assert "press Ask Notion again" in admin_client.get(f"{page}change/").content.decode()
+    assert not OutboxEntry.objects.due().exists()
+    admin_client.post(f"{page}lift/", {"_form_submitted": "True", "reason": "Support has lifted it."})
+    assert OutboxEntry.objects.due().get().last_error == blocked.why
+    assert "requests are sent again" in admin_client.get(f"{page}change/").content.decode()
 
 
 def test_prune_keeps_ninety_days_of_proofs() -> None:
