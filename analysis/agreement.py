@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+from analysis.answers import Reject
+
 
 class Conflict(StrEnum):
     """The options of Conflict_Level in Executive Intents."""
@@ -45,8 +47,12 @@ def conflict(verdicts: Iterable[tuple[str, str]]) -> Conflict:
     return Conflict.MINOR if len(known) > 1 else Conflict.CONSENSUS
 
 
-def contradictions(stance: str, recommended: str) -> list[str]:
-    """What is wrong with a verdict whose stance and option say opposite things, in words; nothing for a sound one."""
+def contradictions(stance: str, recommended: str, reject: str = Reject.NONE) -> list[str]:
+    """What is wrong with a verdict that says opposite things, in words; nothing for a sound one. `reject`: the ground on
+    which its adviser says that the matter must not go on."""
+    found = []
     if (stance, recommended) in CONTRARY:
-        return [f"stance is {stance}, but recommended is {recommended}: they contradict each other"]
-    return []
+        found.append(f"stance is {stance}, but recommended is {recommended}: they contradict each other")
+    if reject != Reject.NONE and stance == "go":
+        found.append(f"reject is {reject}, but stance is go: what must not go on as it stands cannot go ahead")
+    return found

@@ -20,7 +20,7 @@ from django.db.models import DecimalField, Exists, F, OuterRef, QuerySet, Subque
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from analysis import acceptance, dialectic, pages, settlement
+from analysis import acceptance, pages, settlement, versions
 from analysis.answers import Plan, Reject
 from analysis.economics import LABELS
 from analysis.execution import MOST_TASKS, TAKEN_BACK, TASK_NAME
@@ -284,11 +284,8 @@ def approve_after_all(job: Settlement, *, by: Actor, reason: str = "") -> None:
         execution = Execution.objects.select_for_update().filter(settlement=job).first()
         _refuse_unless_taken_back(execution)
         assert execution is not None
-        if (
-            Analysis.objects.filter(item=job.item_id, revision=job.synthesis.analysis.revision + 1)
-            .exclude(note="")
-            .exists()
-        ):
+        noted = Analysis.objects.filter(item=job.item_id).exclude(note="")
+        if any(version.revised == job.synthesis.analysis for version in noted):
             raise ValidationError("It is argued again with a note by now: decide on the new version.")
         _say(job, "Approved", "Approved", "approve after all")
         execution.queue_again()
@@ -311,7 +308,7 @@ def argue_again(job: Settlement, note: str, *, by: Actor) -> Analysis:
             raise ValidationError(analysis.superseded)
         if analysis.item.analyses.filter(revision__gt=analysis.revision).exists():
             raise ValidationError("There is a newer version already: decide on that one.")
-        revision = dialectic.open_revision(analysis, note)
+        revision = versions.open_revision(analysis, note)
         _say(job, "Needs_Revision", "In_Analysis", "argue again with a note")
         record("proposal.argue_again", job, by=by, after={"revision": revision.revision}, reason=note)
     return revision

@@ -7,14 +7,12 @@ import re
 from datetime import date, timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from analysis import agreement, by_hand, economics, ledger, llm, nodes, prompts, rebuttal, rules
+from analysis import agreement, economics, llm, nodes, prompts, rebuttal, rules
 from analysis.agreement import Conflict
 from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, Route, SynthesisAnswer, TriageAnswer
-from analysis.depth import cheaper
 from analysis.models import Analysis, Depth, Perspective, Synthesis
 from analysis.pages import (
     SYSTEM,
@@ -29,12 +27,11 @@ from analysis.pages import (
     voices_page,
 )
 from analysis.personas import CHARACTERS
-from analysis.routing import area_dropped, area_of, close, open_voices
-from emm.audit import Actor, record
+from analysis.routing import area_dropped, area_of, close
 from emm.jobs import Later, Submitted
 from notion_sync import outbox
 from notion_sync.document import Block, blocks
-from notion_sync.models import Action, InboxItem, Intent, LogEntry, PersonaPage
+from notion_sync.models import Action, Intent, LogEntry, PersonaPage
 
 TRASHED = "Its inbox page is in Notion's trash, or was moved out of the inbox: nothing is paid for it. Bring it back to go on."
 NEXT_LOOK = timedelta(minutes=10)  # whether the page is back
@@ -76,7 +73,7 @@ def _opinion(job: Perspective) -> PerspectiveAnswer:
         begun=lambda: analysis.release(1),
         answer=PerspectiveAnswer,
         prompt_hash=prompt.hash,
-        check=lambda found: agreement.contradictions(found.stance, found.recommended),
+        check=lambda found: agreement.contradictions(found.stance, found.recommended, found.reject),
     )
     sourced = economics.sourced(answer.payoffs, *prompts.words_read(analysis))
     return answer.model_copy(update={"payoffs": sourced})
@@ -87,14 +84,14 @@ def _rebuttal(job: Perspective) -> RebuttalAnswer:
     analysis = job.analysis
     read = prompts.others(analysis, job.persona)
     own = PerspectiveAnswer.model_validate(next(v.answer for v in analysis.voices if v.persona == job.persona))
-    opinions = {prompts.label(read, voice): voice.answer or {} for voice in read}
+    opinions = {prompts.label(read, voice): prompts.opinion(voice) for voice in read}
     prompt = prompts.served("rebuttal")
     return llm.ask(
         purpose="rebuttal",
         job=job,
         item=analysis.item,
         system=prompts.common(prompt),
-        shared=prompts.item_alone(analysis),
+        shared=prompts.matter(analysis),
         user=prompts.read_by(analysis, job.persona),
         role=prompts.role(prompt, Persona(job.persona)),
         persona=job.persona,
@@ -184,105 +181,6 @@ def _judged(job: Synthesis, voices: list[Perspective]) -> SynthesisAnswer:
     return with_names(unnamed, voices)
 
 
-def argue_again(analysis: Analysis, depth: Depth, *, by: Actor, reason: str = "") -> Analysis:
-    """A new version beside the latest one, started by a person: blind to it, and none of its pages is touched.
-
-    Raises ValidationError while the latest version is still being argued.
-    """
-    with transaction.atomic():
-        item = InboxItem.objects.select_for_update().get(pk=analysis.item_id)
-        latest = item.analyses.order_by("-revision").first()
-        assert latest is not None
-        if latest.superseded:
-            raise ValidationError(f"{latest.superseded} Send it back to strategic to have it argued again.")
-        if not Synthesis.objects.filter(analysis=latest, status=Synthesis.Status.DONE).exists():
-            raise ValidationError("The latest version is still being argued: wait for it, or queue its voices again.")
-        again = Analysis.objects.create(
-            item=item,
-            revision=latest.revision + 1,
-            lead=latest.lead,
-            lead_reason=latest.lead_reason,
-            depth=depth,
-            depth_reason=f"{by} asked for it.",
-            asked_by=str(by)[:150],
-            item_digest=item.digest,
-            item_read=prompts.told_of(item),
-            intent=latest.intent,
-        )
-        open_voices(again)
-        record("analysis.again", again, by=by, after={"depth": str(depth), "revision": again.revision}, reason=reason)
-    return again
-
-
-def complete(analysis: Analysis, *, by: Actor, reason: str = "") -> Analysis:
-    """Ask only for the voices that failed. Before the synthesis they are queued again; after it the stored voices go
-    into a new version, unbought, beside the old one. Raises ValidationError where no voice is missing."""
-    with transaction.atomic():
-        InboxItem.objects.select_for_update().get(pk=analysis.item_id)
-        absent = [voice for voice in analysis.missing if voice.round == 1]
-        if analysis.superseded:
-            raise ValidationError(analysis.superseded)
-        if not absent:
-            raise ValidationError("No voice is missing.")
-        missing = {"missing": [voice.persona for voice in absent]}
-        record("analysis.complete", analysis, by=by, after=missing, reason=reason)
-        if not Synthesis.objects.filter(analysis=analysis).exists():
-            for voice in absent:
-                voice.queue_again()
-            return analysis
-        newest = analysis.item.analyses.order_by("-revision").first()
-        if newest is None or newest.pk != analysis.pk:
-            raise ValidationError("There is a newer version already.")
-        whole = Analysis.objects.create(
-            item=analysis.item,
-            revision=analysis.revision + 1,
-            lead=analysis.lead,
-            lead_reason=analysis.lead_reason,
-            depth=analysis.depth,
-            depth_reason=f"{by} asked for the missing voices.",
-            asked_by=str(by)[:150],
-            item_digest=analysis.item_digest,
-            item_read=analysis.item_read,
-            intent=analysis.intent,
-        )
-        heard = [
-            Perspective(analysis=whole, persona=voice.persona, answer=voice.answer, status=Perspective.Status.DONE)
-            for voice in analysis.voices
-        ]
-        Perspective.objects.bulk_create(heard)
-        whole.open_round([voice.persona for voice in absent])
-        analysis.item.enter(InboxItem.State.ANALYSING, "The missing voices are asked again.")
-    return whole
-
-
-def open_revision(analysis: Analysis, note: str) -> Analysis:
-    """The next argument about the same item, with a person's `note`. Call it in the transaction that read their wish.
-
-    Asking twice gives the same revision. Where a budget is short it gets the cheaper depth, unless a person chose another.
-    """
-    depth, why = Depth(analysis.depth), analysis.depth_reason
-    strained = ledger.strained(analysis.item)
-    if strained and not analysis.asked_by and not by_hand.wished_depth(analysis.item):
-        depth, why = cheaper(depth, why, TriageAnswer.model_validate(analysis.item.triage.answer), strained)
-    revision, made = Analysis.objects.get_or_create(
-        item=analysis.item,
-        revision=analysis.revision + 1,
-        defaults={
-            "lead": analysis.lead,
-            "lead_reason": analysis.lead_reason,
-            "depth": depth,
-            "depth_reason": why,
-            "note": note,
-            "item_digest": analysis.item.digest,
-            "item_read": prompts.told_of(analysis.item),
-            "intent": analysis.intent,
-        },
-    )
-    if made:
-        open_voices(revision)
-    return revision
-
-
 def with_names(answer: SynthesisAnswer, voices: list[Perspective]) -> SynthesisAnswer:
     """The synthesis with the personas' names in place of the labels that it was written with, which are as long."""
     named = json.dumps(answer.model_dump(mode="json"), ensure_ascii=False)
@@ -295,8 +193,14 @@ def with_names(answer: SynthesisAnswer, voices: list[Perspective]) -> SynthesisA
 def _heard(analysis: Analysis) -> list[Voice]:
     """All voices as the page shows them, those that are missing with the reason."""
     replies = {one.persona: RebuttalAnswer.model_validate(renamed(one)) for one in analysis.rebuttals}
+    silent = {one.persona: one.last_error for one in analysis.missing if one.round == 2}
     given = [
-        Voice(Persona(one.persona), PerspectiveAnswer.model_validate(one.answer), rebuttal=replies.get(one.persona))
+        Voice(
+            Persona(one.persona),
+            PerspectiveAnswer.model_validate(one.answer),
+            rebuttal=replies.get(one.persona),
+            unanswered=silent.get(one.persona, ""),
+        )
         for one in analysis.voices
     ]
     absent = [Voice(Persona(one.persona), None, one.last_error) for one in analysis.missing if one.round == 1]

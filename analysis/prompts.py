@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from analysis.answers import Persona
+from analysis import economics
+from analysis.answers import Payoff, Persona
 from analysis.models import Analysis, Perspective, PromptVersion
 from analysis.personas import CHARACTERS
 from emm.jobs import Never
@@ -20,6 +24,7 @@ from notion_sync.models import Area, InboxItem
 
 SEEDS = settings.BASE_DIR / "templates" / "prompts"
 LONGEST_TEXT = 400_000
+_NAMES = re.compile("|".join(rf"\b{re.escape(character.name)}\b" for character in CHARACTERS.values()))
 LABEL = "Adviser number"  # with a number as long as the longest name of a persona, which takes its place afterwards
 
 
@@ -96,34 +101,60 @@ def triage_user(item: InboxItem) -> str:
     return f"{_item(told_of(item))}\n{fence('areas', sorted(area.title for area in live_areas()))}"
 
 
-def item_alone(analysis: Analysis) -> str:
-    """The item, and nothing that was said about it."""
-    return _item(read_of(analysis))
-
-
 def matter(analysis: Analysis) -> str:
-    """The item alone: an adviser hears no other. For a revision also the earlier plan, and what to change in it."""
-    return "\n".join([item_alone(analysis), *_revision(analysis)])
+    """The item and nothing that was said about it, the day it came and the day of the argument, by which people's dates and
+    ours can be told. For a revision also the earlier plan, and what to change in it."""
+    came = analysis.item.created_time
+    days = {"received": _day(came) if came else "", "today": _day(analysis.opened_at)}
+    return "\n".join([_item({**read_of(analysis), **days}), *_revision(analysis)])
 
 
 def opinions(analysis: Analysis, voices: list[Perspective]) -> str:
-    """The opinions of `voices` under numbers, without the names of the personas, and what each answered."""
-    replies = {reply.persona: named(reply, voices) for reply in analysis.rebuttals}
+    """The opinions of `voices` under numbers, without the names of the personas, what their figures come to, and what each
+    answered."""
+    replies = {reply.persona: {"rebuttal": numbered(reply, voices)} for reply in analysis.rebuttals}
     return "\n".join(
-        fence("opinion", {"from": label(voices, voice), **(voice.answer or {}), **replies.get(voice.persona, {})})
+        fence(
+            "opinion",
+            {"from": label(voices, voice), **opinion(voice), **_sums(voice), **replies.get(voice.persona, {})},
+        )
         for voice in voices
     )
 
 
-def named(reply: Perspective, voices: list[Perspective]) -> dict[str, Any]:
-    """A rebuttal as part of an opinion, the advisers that it names under the numbers they have among `voices`."""
+def numbered(reply: Perspective, voices: list[Perspective]) -> dict[str, Any]:
+    """A rebuttal, the advisers that it names under the numbers they have among `voices`."""
     order = others(reply.analysis, reply.persona)
     text = json.dumps(reply.answer, ensure_ascii=False)
     for number, voice in enumerate(order, start=1):  # in two steps, or a number could be replaced twice
-        text = text.replace(f"{LABEL} {number}", f"\0{voice.persona}\0")
+        text = re.sub(rf"{LABEL} {number}\b", f"\0{voice.persona}\0", text, flags=re.IGNORECASE)
     for voice in order:
         text = text.replace(f"\0{voice.persona}\0", label(voices, voice))
-    return {"rebuttal": json.loads(text, strict=False)}
+    renumbered: dict[str, Any] = json.loads(text, strict=False)
+    return renumbered
+
+
+def opinion(voice: Perspective) -> dict[str, Any]:
+    """What a persona said, for a reader who is not to know who is who: no persona is named in it."""
+    text = json.dumps(voice.answer or {}, ensure_ascii=False)
+    anonymous: dict[str, Any] = json.loads(_NAMES.sub("an adviser", text))
+    return anonymous
+
+
+def _sums(voice: Perspective) -> dict[str, Any]:
+    """What a persona's payoffs come to, option by option; nothing where it named none."""
+    bets = economics.weigh([Payoff.model_validate(payoff) for payoff in (voice.answer or {}).get("payoffs", [])])
+    beaten = economics.dominated(bets)
+    sums = [
+        {
+            "option": bet.option,
+            **({"problem": bet.problem} if bet.problem else {"expected": bet.expected, "worst": bet.worst}),
+            "unit": bet.unit,
+            **({"dominated_by": beaten[bet.option]} if bet.option in beaten else {}),
+        }
+        for bet in bets
+    ]
+    return {"sums": sums} if sums else {}
 
 
 def label(voices: list[Perspective], voice: Perspective) -> str:
@@ -142,7 +173,7 @@ def read_by(analysis: Analysis, persona: str) -> str:
     """The reader's own opinion, and the others' under numbers, without names."""
     own = next(voice for voice in analysis.voices if voice.persona == persona)
     read = others(analysis, persona)
-    heard = [fence("opinion", {"from": label(read, voice), **(voice.answer or {})}) for voice in read]
+    heard = [fence("opinion", {"from": label(read, voice), **opinion(voice)}) for voice in read]
     return "\n".join([fence("own", own.answer), *heard])
 
 
@@ -158,6 +189,10 @@ def live_areas() -> list[Area]:
     return [area for area in Area.objects.filter(in_trash=False) if area.values.get("Status") != "Archived"]
 
 
+def _day(moment: datetime) -> str:
+    return timezone.localdate(moment).isoformat()
+
+
 def _item(told: dict[str, Any]) -> str:
     length = len(told["content"])
     if length > LONGEST_TEXT:
@@ -169,7 +204,7 @@ def _item(told: dict[str, Any]) -> str:
 
 
 def _revision(analysis: Analysis) -> list[str]:
-    if not analysis.note:
+    revised = analysis.revised
+    if revised is None or not analysis.note:
         return []
-    earlier = Analysis.objects.get(item_id=analysis.item_id, revision=analysis.revision - 1)
-    return [fence("plan", earlier.synthesis.plan), fence("note", analysis.note)]
+    return [fence("plan", revised.synthesis.plan), fence("note", analysis.note)]

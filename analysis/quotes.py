@@ -28,22 +28,28 @@ def of_depth(item: InboxItem, depth: Depth, *, triaged: bool = True) -> Estimate
     opinions = [_call("persona", text, persona) for persona in Persona]
     if depth == Depth.QUICK:  # who leads is not settled yet: the dearest might
         opinions = [max(opinions, key=lambda call: call.worst)]
-    calls += opinions
-    voices = len(opinions)
-    if depth == Depth.DEEP:
-        calls += [_call("rebuttal", text + voices * OPINION_BYTES, persona) for persona in Persona]
-    judged = 2 if depth == Depth.DEEP else 1
-    read = voices * OPINION_BYTES * judged
-    return _estimated([*calls, *[_call("synthesis", text + read)] * judged])
+    replying = list(Persona) if depth == Depth.DEEP else []
+    return _estimated([*calls, *opinions, *_after(text, len(opinions), depth, replying)])
 
 
 def of_missing(analysis: Analysis) -> Estimate:
-    """The voices that failed, and the synthesis that follows them. Raises Never for a text that is too long."""
-    text = len(prompts.triage_user(analysis.item).encode())
-    absent = [voice for voice in analysis.missing if voice.round == 1]
-    return _estimated(
-        [*(_call("persona", text, voice.persona) for voice in absent), _call("synthesis", text + 3 * OPINION_BYTES)]
-    )
+    """The voices that failed, and what follows them: a new opinion is answered by all. Raises Never for a text that is too
+    long."""
+    text = len(prompts.matter(analysis).encode())
+    absent = [Persona(voice.persona) for voice in analysis.lacking if voice.round == 1]
+    replying = [Persona(voice.persona) for voice in analysis.lacking if voice.round == 2]
+    opinions = [_call("persona", text, persona) for persona in absent]
+    if absent and analysis.depth == Depth.DEEP:
+        replying = [*(Persona(voice.persona) for voice in analysis.voices), *absent]
+    heard = len(analysis.voices) + len(absent)
+    return _estimated([*opinions, *_after(text, heard, Depth(analysis.depth), replying)])
+
+
+def _after(text: int, voices: int, depth: Depth, replying: Iterable[Persona]) -> list[Call]:
+    """What follows `voices` opinions on a matter of so many bytes: the replies to them, and bringing all together."""
+    replies = [_call("rebuttal", text + voices * OPINION_BYTES, persona) for persona in replying]
+    judged = 2 if depth == Depth.DEEP else 1
+    return [*replies, *[_call("synthesis", text + voices * OPINION_BYTES * judged)] * judged]
 
 
 def of_replay(version: PromptVersion, decisions: int) -> tuple[int, Estimate]:

@@ -218,13 +218,13 @@ def _reply(version: PromptVersion, analysis: Analysis, persona: Persona, final: 
     (row,) = (one for one in analysis.rebuttals if one.persona == persona)
     old = RebuttalAnswer.model_validate(row.answer)
     read = prompts.others(analysis, persona)
-    opinions = {prompts.label(read, voice): voice.answer or {} for voice in read}
+    opinions = {prompts.label(read, voice): prompts.opinion(voice) for voice in read}
 
     def rates(answer: RebuttalAnswer) -> tuple[float, float]:
         return persona_rate(final, _turned(own, old)), persona_rate(final, _turned(own, answer))
 
     system, role = prompts.common(version), prompts.role(version, persona)
-    user = f"{prompts.item_alone(analysis)}\n{prompts.read_by(analysis, persona)}"
+    user = f"{prompts.matter(analysis)}\n{prompts.read_by(analysis, persona)}"
     check = lambda found: rebuttal.problems(found, own, opinions)  # noqa: E731  # as the argument itself is checked
     return Asked("rebuttal", system, user, RebuttalAnswer, version.hash, rates, role, check)
 

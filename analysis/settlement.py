@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from analysis import acceptance, dialectic, pages
+from analysis import acceptance, pages, versions
 from analysis.acceptance import Comparison
 from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, SynthesisAnswer
 from analysis.models import Analysis, Execution, Settlement
@@ -227,5 +227,5 @@ def _follow(job: Settlement, analysis: Analysis, reading: Reading) -> None:
         # Nothing is made, so only the pages above remain to be written.
         item.enter(InboxItem.State.WRITING, f"Rejected: {reading.reason}." if reading.reason else "Rejected.")
     else:
-        dialectic.open_revision(analysis, reading.note)
+        versions.open_revision(analysis, reading.note)
         item.enter(InboxItem.State.ANALYSING, "A person asked for a revision.")

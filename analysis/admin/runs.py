@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from analysis import by_hand, dialectic, quotes
+from analysis import by_hand, quotes, versions
 from analysis.admin.confirming import Choice, Run, confirm
 from analysis.models import Analysis, Depth
 from emm.admin import change_page, person
@@ -32,7 +32,7 @@ def again(request: HttpRequest, analysis: Analysis) -> HttpResponse:
     )
 
     def start(choice: Choice, reason: str) -> tuple[str, str]:
-        made = dialectic.argue_again(analysis, Depth(choice.value), by=person(request), reason=reason)
+        made = versions.argue_again(analysis, Depth(choice.value), by=person(request), reason=reason)
         return "It is being argued again.", change_page(made)
 
     return confirm(request, run, start)
@@ -47,9 +47,9 @@ def complete(request: HttpRequest, analysis: Analysis) -> HttpResponse:
     run = Run(
         title="Ask the missing voices",
         subject=str(analysis.item),
-        says=" ".join(voice.absence for voice in analysis.missing if voice.round == 1)
-        + " Only they are asked; the voices that were heard are kept, and none is paid for twice. Where a plan was "
-        "proposed already, the whole argument makes a new version beside it.",
+        says=" ".join(voice.absence for voice in analysis.lacking)
+        + " Only they are asked; the voices that were heard are kept, and none is paid for twice. At Deep all answer a "
+        "new opinion. Where a plan was proposed already, the whole argument makes a new version beside it.",
         button="Ask them",
         back=change_page(analysis),
         choices=choices,
@@ -57,7 +57,7 @@ def complete(request: HttpRequest, analysis: Analysis) -> HttpResponse:
     )
 
     def start(choice: Choice, reason: str) -> tuple[str, str]:
-        whole = dialectic.complete(analysis, by=person(request), reason=reason)
+        whole = versions.complete(analysis, by=person(request), reason=reason)
         return "They are being asked.", change_page(whole)
 
     return confirm(request, run, start)

@@ -51,7 +51,7 @@ class AnalysisAdmin(ReadOnlyAdmin):
     def has_complete_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether this person may start work, and a voice of the first round is missing here."""
         found = Analysis.objects.filter(pk=object_id if str(object_id).isdecimal() else 0).first()
-        missing = found is not None and any(voice.round == 1 for voice in found.missing)
+        missing = found is not None and bool(found.lacking)
         return missing and self.has_operate_permission(request)
 
     @action(description="Argue again", permissions=["operate"])

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from django.db.models import Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from analysis import llm, prompts, router, rules
 from analysis.answers import Persona, PerspectiveAnswer, SynthesisAnswer, TriageAnswer
@@ -132,7 +133,7 @@ def _lead(label: Label, triage: TriageAnswer | None) -> Persona:
 
 def _run(sitting: _Sitting, label: Label, personas: Sequence[Persona]) -> SynthesisAnswer | None:
     """What an argument of these personas adds up to; None where an answer was refused or did not fit."""
-    analysis = Analysis(pk=sitting.key(), item=label.item(), lead=personas[0])
+    analysis = Analysis(pk=sitting.key(), item=label.item(), lead=personas[0], opened_at=timezone.now())
     try:
         voices = [_voice(sitting, analysis, persona, cached=len(personas) > 1) for persona in personas]
         prompt = rules.with_house_rules(prompts.served("synthesis"))

@@ -66,11 +66,9 @@ def in_validation(page_id: str, percent: int) -> bool:
 def _question(analysis: Analysis, read: dict[str, Any], redactor: Redactor) -> str:
     """The matter as the personas read it; for a revision with the earlier plan, and what was to change."""
     parts = [fence("item", redactor.hide(read))]
-    if analysis.note:
-        earlier = Analysis.objects.select_related("synthesis").get(
-            item_id=analysis.item_id, revision=analysis.revision - 1
-        )
-        parts += [fence("plan", redactor.hide(earlier.synthesis.plan)), fence("note", redactor.hide(analysis.note))]
+    if analysis.note and analysis.revised is not None:
+        plan = redactor.hide(analysis.revised.synthesis.plan)
+        parts += [fence("plan", plan), fence("note", redactor.hide(analysis.note))]
     return "\n".join(parts)
 
 

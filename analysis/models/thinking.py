@@ -114,6 +114,14 @@ class Analysis(models.Model):
         max_length=150, blank=True, default="", db_default="", help_text="The person who started it by hand."
     )
     note = models.TextField(blank=True, help_text="What a person asked for when they wanted a revision.")
+    revises = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="revised_by",
+        help_text="The version that the note is about; empty: the one before, or no note.",
+    )
     superseded = models.TextField(
         blank=True, default="", db_default="", help_text="Why it no longer counts: a person sent the item elsewhere."
     )
@@ -150,6 +158,12 @@ class Analysis(models.Model):
         return [one for one in self._spoken if one.status in (Job.Status.NEVER, Job.Status.DEAD)]
 
     @property
+    def lacking(self) -> list[Perspective]:
+        """The missing perspectives that can be asked for: the opinions, else the replies to them."""
+        absent = self.missing
+        return [one for one in absent if one.round == 1] or absent
+
+    @property
     def _spoken(self) -> list[Perspective]:
         """All perspectives by persona and round, as they are now, or as they were prefetched for a list."""
         return sorted(self.perspectives.all(), key=lambda one: (one.persona, one.round))
@@ -164,6 +178,13 @@ class Analysis(models.Model):
     def conflict(self) -> Conflict:
         """How far the personas differ in the end."""
         return conflict(self.verdicts.values())
+
+    @property
+    def revised(self) -> Analysis | None:
+        """The version whose plan `note` is about; None where no person asked for a revision."""
+        if self.revises is None and self.note:
+            return Analysis.objects.get(item_id=self.item_id, revision=self.revision - 1)
+        return self.revises
 
     @property
     def quorum(self) -> int:
@@ -206,7 +227,7 @@ class Analysis(models.Model):
 
     def _only_taken_over(self) -> bool:
         """Whether all that was heard comes from the version before: a voice that was asked for here was claimed."""
-        return not any(voice.claims for voice in self.voices)
+        return not any(voice.claims for voice in [*self.voices, *self.rebuttals])
 
     def _owes_rebuttals(self) -> bool:
         """Whether the voices have to answer each other: only where they disagree, and once."""

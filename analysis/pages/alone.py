@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import date
 
 from analysis.answers import Answer, PerspectiveAnswer, RebuttalAnswer, Reject, SynthesisAnswer, TriageAnswer
-from analysis.pages.bodies import STANCES, plan_section
+from analysis.pages.bodies import plan_section
 from analysis.pages.economics import figures_section
 from analysis.pages.options import named, options_section, recommended
 from analysis.pages.plan import resources_text
 from analysis.pages.rebuttals import rebuttal_section
+from analysis.pages.values import STANCES
 from notion_sync.document import Block, Bullet, Document, Heading, Numbered, Paragraph, Quote, Span
 
 

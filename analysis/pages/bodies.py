@@ -13,7 +13,7 @@ from analysis.pages.options import named, options_section, recommended
 from analysis.pages.orders import warning_section
 from analysis.pages.plan import kill_text, resources_text, shorten
 from analysis.pages.rebuttals import rebuttals_section
-from analysis.pages.values import LISTED_CHANGES, Voice
+from analysis.pages.values import LISTED_CHANGES, STANCES, Voice
 from analysis.personas import CHARACTERS
 from notion_sync.document import (
     Block,
@@ -43,7 +43,6 @@ DOORS = {
     "Two-way door": "A two-way door: you could go back within some weeks at a bearable cost.",
     "One-way door": "A one-way door: going back would be slow, dear or impossible.",
 }
-STANCES = {"go": "go ahead", "wait": "wait", "stop": "stop"}
 
 
 def intent_page(

@@ -19,16 +19,21 @@ SYSTEM = "System"
 PROPERTY_TEXT = 20_000  # characters of a text that we compose for one property
 TITLE = 500
 LISTED_CHANGES = 40
+STANCES = {"go": "go ahead", "wait": "wait", "stop": "stop"}
 
 
 @dataclass(frozen=True)
 class Voice:
-    """One persona's last word. `answer` is None where the voice failed; then `missing` says why, in words."""
+    """One persona's last word. `answer` is None where the voice failed; then `missing` says why, in words.
+
+    `unanswered`: why it did not answer the others although it was asked to; "" where it did, or was not asked.
+    """
 
     persona: Persona
     answer: PerspectiveAnswer | None
     missing: str = ""
     rebuttal: RebuttalAnswer | None = None
+    unanswered: str = ""
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from itertools import permutations, product
 import pytest
 
 from analysis.agreement import Conflict, conflict, contradictions
+from analysis.answers import Reject
 
 A, B, C = "Option A", "Option B", "Option C"
 
@@ -35,3 +36,10 @@ def test_equal_stances_are_never_a_split() -> None:
 def test_two_verdicts_contradict_themselves_and_no_others() -> None:
     found = {pair for pair in product(("go", "wait", "stop"), (A, B, C)) if contradictions(*pair)}
     assert found == {("go", C), ("stop", A)}
+
+
+def test_what_must_not_go_on_cannot_go_ahead() -> None:
+    assert contradictions("go", B, Reject.UNLAWFUL) == [
+        "reject is unethical or unlawful, but stance is go: what must not go on as it stands cannot go ahead"
+    ]
+    assert contradictions("wait", B, Reject.UNLAWFUL) == contradictions("go", B, Reject.NONE) == []

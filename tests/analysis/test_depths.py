@@ -6,15 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import depth, dialectic, ledger, prompts, rebuttal
+from analysis import depth, dialectic, ledger, prompts, rebuttal, versions
 from analysis.answers import PerspectiveAnswer, RebuttalAnswer, SynthesisAnswer
-from analysis.models import Analysis, Budget, BudgetPeriod, Depth, LLMCall, Perspective, Policy, Synthesis
+from analysis.models import Analysis, Budget, BudgetPeriod, Depth, Perspective, Policy, Synthesis
 from analysis.settlement import last_words
-from notion_sync.models import Action, InboxItem, OutboxEntry
+from notion_sync.models import Action, OutboxEntry
 from tests.analysis.rows import an_item
 from tests.factories import make_item, make_proposal, perspective_answer, synthesis_answer, triage_answer
 from tests.world import Sandbox, run, run_stage
@@ -122,6 +121,9 @@ def test_a_rebuttal_that_fails_leaves_the_first_verdict_standing(sandbox: Sandbo
     assert Synthesis.objects.get().status == "done"
     assert len(analysis.missing) == 3
     assert len(last_words(analysis)) == 3
+    text = str(OutboxEntry.objects.get(source_key="intents").children)
+    assert "They agreed" not in text
+    assert "The Quant did not answer the others, so its first verdict stands. Claude declined" in text
 
 
 def test_recommendations_that_depend_on_the_order_are_contested_and_never_averaged(
@@ -201,71 +203,6 @@ def test_the_verdict_that_counts_is_the_last_one(sandbox: Sandbox) -> None:
     assert all(isinstance(words, PerspectiveAnswer) for words in last_words(analysis).values())
 
 
-def test_a_new_version_stands_beside_the_old_one_and_touches_none_of_its_pages(sandbox: Sandbox) -> None:
-    analysis = argued("Standard")
-    run(["argue", "synthesise"])
-    first = Action.objects.get()
-    before = OutboxEntry.objects.filter(source_key="actions").count()
-    again = dialectic.argue_again(analysis, Depth.QUICK, by="ana")
-    run(["argue", "synthesise"])
-    assert (again.revision, again.asked_by, again.depth) == (2, "ana", "quick")
-    assert Action.objects.count() == 2
-    assert first.emm_id is not None
-    touched = OutboxEntry.objects.filter(source_key="actions", emm_id=first.emm_id)
-    assert touched.count() == before == 1
-    assert "revision 2" in str(OutboxEntry.objects.filter(source_key="actions").latest("pk").values["Action_Title"])
-
-
-def test_nothing_is_argued_again_while_it_is_being_argued(sandbox: Sandbox) -> None:
-    analysis = argued("Standard")
-    with pytest.raises(ValidationError, match="still being argued"):
-        dialectic.argue_again(analysis, Depth.DEEP, by="ana")
-
-
-def test_a_missing_voice_is_completed_later_without_buying_the_others_again(sandbox: Sandbox) -> None:
-    analysis = argued("Standard")
-    sandbox.claude(script=[{"kind": "refusal", "match": {"purpose": "persona"}}])
-    run(["argue", "synthesise"])
-    assert len(analysis.missing) == 1
-    whole = dialectic.complete(analysis, by="ana")
-    bought = LLMCall.objects.filter(purpose="persona").count()
-    run(["argue", "synthesise"])
-    assert LLMCall.objects.filter(purpose="persona").count() == bought + 1
-    assert (whole.revision, len(whole.voices), Action.objects.count()) == (2, 3, 2)
-    with pytest.raises(ValidationError, match="No voice is missing"):
-        dialectic.complete(whole, by="ana")
-
-
-def test_a_voice_that_is_missing_again_proposes_nothing_anew_and_can_be_asked_once_more(sandbox: Sandbox) -> None:
-    analysis = argued("Standard")
-    auditor = {"purpose": "persona", "contains": "You are The Auditor."}
-    sandbox.claude(script=[{"kind": "refusal", "match": auditor, "times": 2}])
-    run(["argue", "synthesise"])
-    first = Synthesis.objects.get()
-    whole = dialectic.complete(analysis, by="ana")
-    run(["argue", "synthesise"])
-    assert Synthesis.objects.get() == first, "nothing is paid for the same voices"
-    assert Action.objects.count() == 1
-    item = InboxItem.objects.get()
-    assert item.state == "held"
-    assert " is missing: Claude declined" in item.state_reason
-    assert "Decide on what was proposed" in item.state_reason
-    assert dialectic.complete(whole, by="ana") == whole
-    run(["argue", "synthesise"])
-    assert (len(whole.voices), Action.objects.count()) == (3, 2)
-
-
-def test_a_voice_missing_before_the_synthesis_is_asked_again_in_place(sandbox: Sandbox) -> None:
-    analysis = argued("Standard")
-    sandbox.claude(script=[{"kind": "refusal", "match": {"purpose": "persona"}, "times": 2}])
-    run(["argue", "synthesise"])
-    assert InboxItem.objects.get().state == "held"
-    assert dialectic.complete(analysis, by="ana") == analysis
-    run(["argue", "synthesise"])
-    assert Synthesis.objects.get().status == "done"
-    assert Analysis.objects.count() == 1
-
-
 def test_from_ninety_percent_of_a_budget_on_new_work_gets_the_cheaper_depth(sandbox: Sandbox) -> None:
     item = argued("Standard").item
     assert ledger.strained(item) == ""
@@ -285,7 +222,7 @@ def test_from_ninety_percent_of_an_items_own_budget_on_its_revision_gets_the_che
     short.save()
     assert ledger.strained(first.item) == "", "the other item's money is its own"
     BudgetPeriod.objects.update(period=str(first.item_id))
-    revision = dialectic.open_revision(first, "Once more.")
+    revision = versions.open_revision(first, "Once more.")
     assert revision.depth == depth
     assert ("90% of the budget for an item" in revision.depth_reason) == (depth == "quick")
     assert revision.perspectives.count() == (1 if depth == "quick" else 3)

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from analysis import dialectic, prompts
+from analysis import dialectic, prompts, versions
 from analysis.answers import SynthesisAnswer
 from analysis.models import Analysis, BudgetPeriod, LLMCall, Perspective, Synthesis, Triage
 from analysis.personas import CHARACTERS
@@ -252,12 +252,11 @@ def revise(analysis: Analysis) -> Analysis:
     OutboxEntry.objects.update(status="done")
     Intent.objects.update(page_id=uuid.uuid4(), ours=True, values={"Status": "Pending_Approval"})
     analysis.refresh_from_db()
-    return dialectic.open_revision(analysis, "Spend less.")
+    return versions.open_revision(analysis, "Spend less.")
 
 
 def test_a_revision_argues_again_with_the_note_and_proposes_on_a_new_action(analysis: Analysis) -> None:
     second = revise(analysis)
-    assert dialectic.open_revision(analysis, "Spend less.") == second
     assert (second.revision, second.note, second.intent) == (2, "Spend less.", Intent.objects.get())
     assert fresh(analysis.item).state == "analysing"
     run_stage("argue")

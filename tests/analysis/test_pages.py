@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.agreement import Conflict
-from analysis.answers import Persona, SynthesisAnswer
+from analysis.answers import Persona, RebuttalAnswer, SynthesisAnswer
 from analysis.pages import (
     Voice,
     action_page,
@@ -384,3 +384,11 @@ def test_a_decision_is_told_in_words() -> None:
 def test_shortened_text_says_how_long_it_was() -> None:
     assert shorten("abc", 3) == "abc"
     assert shorten("abcd" * 300, 4) == "abcd… (1,200 characters in all)"
+
+
+def test_a_change_of_mind_says_from_what_to_what() -> None:
+    said = {"attacks": [{"adviser": "The Auditor", "quote": "The engine failed", "reply": "Once."}], "concessions": []}
+    verdict = {"changed_by": "The engine failed", "rationale": "Now.", "stance": "go", "recommended": "Option B"}
+    turned = RebuttalAnswer.model_validate({**said, **verdict, "confidence": 0.6})
+    text = markdown(page(voices=[Voice(Persona.QUANT, perspective_answer("quant"), rebuttal=turned)]))
+    assert "changed from wait, Option B, to go ahead, Option B" in text

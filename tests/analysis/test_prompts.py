@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -122,6 +123,55 @@ def test_the_synthesis_reads_opinions_without_names_in_an_order_of_its_own() -> 
     assert [opinion["from"] for opinion in opinions] == [f"Adviser number {n}" for n in (1, 2, 3)]
     assert [opinion["rationale"] for opinion in opinions] == [voice.persona for voice in order]
     assert not any("persona" in opinion for opinion in opinions)
+
+
+def test_no_reader_is_told_who_is_who_in_the_words_of_an_opinion() -> None:
+    analysis = an_analysis()
+    said = "As The Auditor I warn: The Entrepreneur will call this timid. Ask the auditor of the bank."
+    Perspective.objects.create(analysis=analysis, persona="auditor", answer={"rationale": said}, status="done")
+    Perspective.objects.create(analysis=analysis, persona="quant", answer={"rationale": "Three in ten."}, status="done")
+    for asked in (prompts.read_by(analysis, "quant"), prompts.opinions(analysis, analysis.voices)):
+        assert "As an adviser I warn: an adviser will call this timid. Ask the auditor of the bank." in asked
+
+
+def test_a_reply_names_whom_it_answers_in_whatever_case_it_wrote_the_number() -> None:
+    analysis = an_analysis()
+    voices = [Perspective(analysis=analysis, persona=persona) for persona in Persona]
+    Perspective.objects.bulk_create(
+        [Perspective(analysis=analysis, persona=p, answer={}, status="done") for p in Persona]
+    )
+    read = prompts.others(analysis, "quant")
+    words = "I follow adviser number 1 here, ADVISER NUMBER 2 there."
+    reply = Perspective(analysis=analysis, persona="quant", round=2, answer={"rationale": words})
+    first, second = (prompts.label(voices, one) for one in read)
+    assert prompts.numbered(reply, voices)["rationale"] == f"I follow {first} here, {second} there."
+
+
+def test_the_synthesis_reads_what_the_figures_of_an_opinion_come_to() -> None:
+    outcome = {"outcome": "It works", "unit": "USD", "basis": "guessed", "source": ""}
+    payoffs = [
+        {"option": "Option A", "probability": 0.5, "value": 900, **outcome},
+        {"option": "Option A", "probability": 0.5, "value": -500, **outcome},
+        {"option": "Option B", "probability": 1, "value": 300, **outcome},
+        {"option": "Option C", "probability": 0.8, "value": 1, **outcome},
+        {"option": "Option C", "probability": 0.8, "value": 2, **outcome},
+    ]
+    analysis = an_analysis()
+    voices = [Perspective(analysis=analysis, persona="quant", answer={"payoffs": payoffs})]
+    (opinion,) = fenced("opinion", prompts.opinions(analysis, voices))
+    assert opinion["sums"] == [
+        {"option": "Option A", "expected": 200, "worst": -500, "unit": "USD", "dominated_by": "Option B"},
+        {"option": "Option B", "expected": 300, "worst": 300, "unit": "USD"},
+        {"option": "Option C", "problem": "its chances add up to 160%", "unit": "USD"},
+    ]
+
+
+def test_an_argument_knows_when_the_item_came_and_what_day_it_is() -> None:
+    analysis = an_analysis()
+    analysis.item.created_time = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    analysis.opened_at = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    (item,) = fenced("item", prompts.matter(analysis))
+    assert (item["received"], item["today"]) == ("2026-11-20", "2026-11-27")
 
 
 def test_a_label_is_as_long_as_the_longest_name_that_takes_its_place() -> None:

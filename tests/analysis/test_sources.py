@@ -9,7 +9,7 @@ import pytest
 from django.db.models.functions import Now
 from django.test import Client
 
-from analysis import dialectic, prompts, sources
+from analysis import prompts, sources, versions
 from analysis.models import Analysis, LLMCall, Perspective
 from notion_sync.models import InboxItem
 from tests.analysis.rows import an_item
@@ -98,14 +98,14 @@ def test_a_revision_that_has_read_the_new_text_shows_no_notice(proposed: Analysi
     work()
     revision = Analysis.objects.get(revision=2)
     assert revision.synthesis.status == "done"
-    assert "$900,000" in prompts.item_alone(revision)
+    assert "$900,000" in prompts.matter(revision)
     assert (changed(revision), changed(proposed)) == ([], []), "what is decided waits for nobody"
 
 
 def test_all_personas_read_what_stood_there_when_the_argument_was_opened(sandbox: Sandbox) -> None:
     item = an_item("Buy Vantor Ltd for $400k?", "It cannot be undone.")
     first = make_proposal(item)
-    again = dialectic.open_revision(first, "Once more.")
+    again = versions.open_revision(first, "Once more.")
     InboxItem.objects.filter(pk=item.pk).update(body="It can be undone.")
     voice = Perspective.objects.filter(analysis=again).select_related("analysis__item")[0]
     assert "cannot be undone" in prompts.matter(voice.analysis)
