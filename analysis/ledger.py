@@ -157,7 +157,9 @@ def reserve(
                 periods=pks,
             )
         if over.refused is not None:
-            BudgetPeriod.objects.filter(pk=over.refused.pk, refused_at=None).update(refused_at=Now())
+            limit = over.refused.budget.limit_usd
+            first = BudgetPeriod.objects.filter(pk=over.refused.pk).exclude(refused_limit_usd__gte=limit)
+            first.update(refused_at=Now(), refused_limit_usd=limit)
     raise over
 
 
