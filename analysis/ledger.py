@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Any
@@ -99,7 +99,8 @@ def worst_cost(
     """USD that a call can cost at most: a token is at least one byte, and no tier for less text is dearer.
 
     `marked_bytes`: how many of `prompt_bytes` may be written to the prompt cache, which is dearer than to read them
-    plainly: for five minutes, in a `batch` for an hour.
+    plainly: for five minutes, in a `batch` for an hour. Inference in the US alone, which is dearer, is assumed: a workspace
+    can have it as its default, and only the answer tells.
     """
     tokens = prompt_bytes + OVERHEAD_TOKENS
     written = marked_bytes + OVERHEAD_TOKENS if marked_bytes else 0
@@ -109,6 +110,7 @@ def worst_cost(
         cache_write_5m=0 if batch else written,
         cache_write_1h=written if batch else 0,
         tier=LLMCall.Tier.BATCH if batch else LLMCall.Tier.STANDARD,
+        geo="us",
     )
     return cost(price(model, at, tokens), usage)
 
@@ -155,7 +157,9 @@ def reserve(
                 periods=pks,
             )
         if over.refused is not None:
-            BudgetPeriod.objects.filter(pk=over.refused.pk, refused_at=None).update(refused_at=Now())
+            limit = over.refused.budget.limit_usd
+            first = BudgetPeriod.objects.filter(pk=over.refused.pk).exclude(refused_limit_usd__gte=limit)
+            first.update(refused_at=Now(), refused_limit_usd=limit)
     raise over
 
 
@@ -180,6 +184,8 @@ def settle(
     call: LLMCall, usage: Usage, *, answer_text: str, stop_reason: str, request_id: str, duration_ms: int | None
 ) -> bool:
     """Store an answer as it came and count what it really cost. False: the call was closed before; nothing changed."""
+    if call.service_tier == LLMCall.Tier.BATCH:  # it is billed as one, whatever the answer says of its tier
+        usage = replace(usage, tier=LLMCall.Tier.BATCH)
     return _close(
         call,
         LLMCall.Status.ANSWERED,

@@ -29,7 +29,8 @@ class Stage:
     """`model`: app label and class of the job rows. `verb`: dotted name of the function that one row is given to.
 
     `opens`: dotted name of a function without arguments that opens the rows which the state of the world asks for; empty
-    where another stage's transaction opens them. A stage without a model only opens. `lease` is longer than the longest outside call of the verb.
+    where another stage's transaction opens them. A stage without a model only opens. `lease` is longer than the longest outside
+    call of the verb; one that makes several renews it before each.
     """
 
     name: str
@@ -57,11 +58,11 @@ STAGES: dict[str, Stage] = {
         _stage("window", "notion_sync.Window", "notion_sync.windows.read", "", 15, 180, "sync"),
         _stage("reconcile", "notion_sync.Reconciliation", "notion_sync.reconciliation.reconcile", "notion_sync.reconciliation.open_nightly", 300, 180, "sync"),
         _stage("body", "notion_sync.BodyRead", "notion_sync.bodies.read", "", 15, 180, "sync"),
-        _stage("triage", "analysis.Triage", "analysis.triage.triage", "analysis.triage.open_triages", 15, 700, "llm"),
-        _stage("argue", "analysis.Perspective", "analysis.dialectic.argue", "", 15, 700, "llm"),
-        _stage("synthesise", "analysis.Synthesis", "analysis.dialectic.synthesise", "", 15, 700, "llm"),
-        _stage("collect", "analysis.Batch", "analysis.llm.batches.collect", "analysis.llm.batches.open_batches", 30, 700, "llm"),
-        _stage("replay", "analysis.ReplayCase", "analysis.replay.run", "", 15, 700, "llm"),
+        _stage("triage", "analysis.Triage", "analysis.triage.triage", "analysis.triage.open_triages", 15, 1000, "llm"),
+        _stage("argue", "analysis.Perspective", "analysis.dialectic.argue", "", 15, 1000, "llm"),
+        _stage("synthesise", "analysis.Synthesis", "analysis.dialectic.synthesise", "", 15, 1000, "llm"),
+        _stage("collect", "analysis.Batch", "analysis.llm.batches.collect", "analysis.llm.batches.open_batches", 30, 1000, "llm"),
+        _stage("replay", "analysis.ReplayCase", "analysis.replay.run", "", 15, 1000, "llm"),
         _stage("deliver", "notion_sync.OutboxEntry", "notion_sync.outbox.deliver", "", 15, OUTBOX_LEASE, "write"),
         _stage("doubles", "notion_sync.DoublesCheck", "notion_sync.doubles.check", "notion_sync.doubles.open_checks", 60, 180, "sync"),
         _stage("advance", "", "", "analysis.progress.advance_items", 15, 60, "sync"),

@@ -59,8 +59,8 @@ class BudgetStanding:
 
     @property
     def refused_at(self) -> datetime | None:
-        """When it first could not pay for a call; None where it always could."""
-        return self.period.refused_at if self.period else None
+        """When it first could not pay for a call; None where it always could, or its limit was raised since."""
+        return self.period.held_since if self.period else None
 
     def __str__(self) -> str:
         share = "" if self.share is None else f" ({self.share:.0f} %)"
@@ -127,9 +127,8 @@ def budgets(now: datetime) -> list[BudgetStanding]:
     """The day's and the month's budget."""
     names = {Budget.Scope.DAY: f"{now:%Y-%m-%d}", Budget.Scope.MONTH: f"{now:%Y-%m}"}
     limits = {budget.scope: budget for budget in ledger.budgets()}
-    rows = {
-        row.budget_id: row for row in BudgetPeriod.objects.filter(period__in=names.values(), budget__scope__in=names)
-    }
+    current = BudgetPeriod.objects.filter(period__in=names.values(), budget__scope__in=names)
+    rows = {row.budget_id: row for row in current.select_related("budget")}
     found = []
     for scope in names:
         budget, row = limits[scope], rows.get(limits[scope].pk)

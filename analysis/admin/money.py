@@ -122,7 +122,7 @@ class BudgetAdmin(ReasonedAdmin):
 
 @admin.register(BudgetPeriod)
 class BudgetPeriodAdmin(ReadOnlyAdmin):
-    list_display = ("period", "budget", "spent", "reserved", "refused_at")
+    list_display = ("period", "budget", "spent", "reserved", "held_since")
     list_filter = ("budget",)
     list_select_related = ("budget",)
 

@@ -75,8 +75,10 @@ def ask(
 
     An answer that this job has paid for before, and that a crash kept from being used, is taken from the ledger. An
     answer that does not fit, or that repeats our instructions, is asked for once more, with what was wrong with it.
+    Before each call the job's lease is renewed, so that it need only outlast one.
     Never call it inside a transaction. Raises Later (busy, stopped, or over budget), Submitted (a batch has it),
-    Misconfigured (key, model or price) or Never (refused, too long, or unfit twice).
+    Misconfigured (key, model or price), Never (refused, too long, or unfit twice), or LostLease before a call that another
+    worker makes by now.
     """
     question = Question(
         purpose=purpose,
@@ -98,11 +100,12 @@ def ask(
 
     call = _bought(question)
     if call is None and patient:
+        _keep(job)
         batches.place(question)
-    call = call or _buy(question, begun)
+    call = call or _buy(question, begun, job)
     refuse_unusable(call)
     fitting, problems = checked(call, answer, whole_check)
-    return fitting if fitting is not None else _mended(question, call, problems, answer, whole_check, begun)
+    return fitting if fitting is not None else _mended(question, call, problems, answer, whole_check, begun, job)
 
 
 def _mended(
@@ -112,10 +115,11 @@ def _mended(
     answer: type[A],
     check: Callable[[A], list[str]],
     begun: Begun,
+    job: Job,
 ) -> A:
     """The answer to a second question, with what was wrong with the first. Raises Never where that does not fit either."""
     repaired = _repaired(question, call, problems)
-    second = _bought(repaired) or _buy(repaired, begun)
+    second = _bought(repaired) or _buy(repaired, begun, job)
     refuse_unusable(second)
     fitting, problems = checked(second, answer, check)
     if fitting is not None:
@@ -172,8 +176,16 @@ def _bought(question: Question) -> LLMCall | None:
     return LLMCall.objects.filter(key=question.key, status=LLMCall.Status.ANSWERED).order_by("pk").last()
 
 
-def _buy(question: Question, begun: Begun) -> LLMCall:
+def _keep(job: Job) -> None:
+    """Raises LostLease if another worker has claimed the row since. One that was never claimed has no lease."""
+    if job.claims:
+        job.keep()
+
+
+def _buy(question: Question, begun: Begun, job: Job | None = None) -> LLMCall:
     client = connection.client()
+    if job is not None:
+        _keep(job)
     call = ledger.reserve(
         purpose=question.in_ledger,
         model=question.model,

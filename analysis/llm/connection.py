@@ -38,7 +38,7 @@ from notion_sync.properties import clean
 
 KEY = "ANTHROPIC_API_KEY"
 TIMEOUT_SECONDS = 300.0  # without a byte
-LONGEST_CALL_SECONDS = 600.0  # in all: below the lease of those who ask
+LONGEST_CALL_SECONDS = 600.0  # in all, the last silence apart: with it below the lease of those who ask
 SOON = timedelta(seconds=30)
 LONGEST_RETRY_AFTER = timedelta(minutes=10)
 

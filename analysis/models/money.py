@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
@@ -60,10 +61,20 @@ class BudgetPeriod(models.Model):
     refused_at = models.DateTimeField(
         null=True, blank=True, help_text="When it first could not pay for a call: work has been held since."
     )
+    refused_limit_usd = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        help_text="The limit that could not pay. Under a higher one nothing was refused yet.",
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["budget", "period"], name="budgetperiod_once"),
+            models.CheckConstraint(
+                condition=Q(refused_limit_usd=None) | Q(refused_at__isnull=False), name="budgetperiod_refusal_has_time"
+            ),
             models.CheckConstraint(
                 condition=Q(reserved_usd__gte=0, spent_usd__gte=0), name="budgetperiod_not_negative"
             ),
@@ -71,6 +82,12 @@ class BudgetPeriod(models.Model):
 
     def __str__(self) -> str:
         return f"{self.period}: {self.spent_usd} USD spent, {self.reserved_usd} reserved"
+
+    @property
+    def held_since(self) -> datetime | None:
+        """When it first could not pay for a call; None where it always could, or its limit was raised since."""
+        raised = self.refused_limit_usd is None or self.refused_limit_usd < self.budget.limit_usd
+        return None if raised else self.refused_at
 
 
 class Batch(Job):

@@ -10,11 +10,14 @@ from analysis.models import BudgetPeriod, LLMCall
 
 
 class BudgetNotice(models.Model):
-    """One step of the ladder that one budget reached in one period: told once, also after a restart."""
+    """One step of the ladder that one budget reached in one period: told once under a limit, also after a restart."""
 
     period = models.ForeignKey(BudgetPeriod, on_delete=models.CASCADE, related_name="notices")
     step = models.PositiveSmallIntegerField(help_text="Percent of the budget.")
     at = models.DateTimeField(db_default=Now())
+    limit_usd = models.DecimalField(
+        max_digits=12, decimal_places=6, null=True, blank=True, help_text="The limit under which it was reached."
+    )
 
     class Meta:
         constraints = [

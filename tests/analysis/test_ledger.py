@@ -8,12 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import yaml
 from django.db import connection
 from django.db.models import F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis import ledger
 from analysis.models import Budget, BudgetPeriod, LLMCall, ModelPrice
-from analysis.prices import import_prices
+from analysis.prices import PRICE_LIST, import_prices
 from emm.jobs import Misconfigured
 from notion_sync.models import InboxItem
 from tests.analysis.rows import an_item
@@ -44,7 +47,7 @@ def state() -> dict[str, tuple[Decimal, Decimal]]:
 
 def test_it_reserves_a_token_for_each_byte_and_all_the_room_for_the_answer() -> None:
     call = reserve(an_item())
-    assert call.reserved_usd == Decimal("0.1")  # (8,000 + 2,000) * 2 + 8,000 * 10 millionths
+    assert call.reserved_usd == Decimal("0.11")  # (8,000 + 2,000) * 2 + 8,000 * 10 millionths, in the US a tenth more
     assert state() == {scope: (call.reserved_usd, Decimal(0)) for scope in ("day", "month", "item")}
 
 
@@ -57,6 +60,40 @@ def test_it_moves_the_real_cost_from_reserved_to_spent_once() -> None:
     assert call.status == LLMCall.Status.ANSWERED
     assert call.cost_usd == Decimal("0.0094")  # 2,000 + 5,000 + 1,000 + 1,000 + 400 millionths
     assert set(state().values()) == {(Decimal(0), call.cost_usd)}
+
+
+@st.composite
+def bills(draw: st.DrawFn) -> tuple[dict[str, Any], ledger.Usage]:
+    """What a request allows, and what the API may report for it."""
+    batch, prompt = draw(st.booleans()), draw(st.integers(0, 250_000))
+    marked = draw(st.sampled_from([0, prompt]) | st.integers(0, prompt))
+    tokens = draw(st.integers(0, prompt + ledger.OVERHEAD_TOKENS))
+    written = draw(st.integers(0, min(tokens, marked + ledger.OVERHEAD_TOKENS))) if marked else 0
+    hour = draw(st.integers(0, written)) if batch else 0
+    read = draw(st.integers(0, tokens - written))
+    room = draw(st.integers(1, 24_000))
+    usage = ledger.Usage(
+        input=tokens - written - read,
+        output=draw(st.integers(0, room)),
+        cache_write_5m=written - hour,
+        cache_write_1h=hour,
+        cache_read=read,
+        tier="batch" if batch else draw(st.sampled_from(LLMCall.Tier.values)),
+        geo=draw(st.sampled_from(["", "global", "not_available", *ledger.GEO_FACTORS])),
+    )
+    return {"prompt_bytes": prompt, "max_tokens": room, "marked_bytes": marked, "batch": batch}, usage
+
+
+@given(model=st.sampled_from([row["model"] for row in yaml.safe_load(PRICE_LIST.read_text())]), bill=bills())
+def test_no_answer_costs_more_than_was_reserved(model: str, bill: tuple[dict[str, Any], ledger.Usage]) -> None:
+    allowed, usage = bill
+    assert ledger.cost(ledger.price(model, NOW, usage.prompt), usage) <= ledger.worst_cost(model, NOW, **allowed)
+
+
+def test_a_batch_is_billed_as_one_although_its_answer_says_nothing_of_it() -> None:
+    call = reserve(request={})
+    settle(call, ledger.Usage(output=8_000))
+    assert (call.cost_usd, call.service_tier) == (Decimal("0.04"), "batch")
 
 
 def test_a_failed_call_costs_nothing_and_a_lost_one_its_worst_case() -> None:
@@ -159,7 +196,7 @@ def test_importing_the_price_list_again_keeps_what_people_changed() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_at_once_never_pass_a_small_cap() -> None:
-    budgets(day="0.50")
+    budgets(day="0.55")
     start, taken, refused = threading.Barrier(20), list[LLMCall](), list[ledger.OverBudget]()
 
     def one() -> None:
@@ -177,7 +214,7 @@ def test_twenty_at_once_never_pass_a_small_cap() -> None:
     for thread in threads:
         thread.join()
     assert (len(taken), len(refused)) == (5, 15)
-    assert state()["day"] == (Decimal("0.50"), Decimal(0))
+    assert state()["day"] == (Decimal("0.55"), Decimal(0))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -244,4 +281,4 @@ def test_twenty_workers_on_a_small_cap_never_exceed_it_by_a_cent() -> None:
     assert max(highest) <= cap
     assert day.reserved_usd == 0
     assert day.spent_usd == sum(call.cost_usd or 0 for call in LLMCall.objects.all())
-    assert cap - Decimal("0.1") < day.spent_usd <= cap  # so little is left that no further call could be paid
+    assert cap - Decimal("0.11") < day.spent_usd <= cap  # so little is left that no further call could be paid

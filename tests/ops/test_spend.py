@@ -71,6 +71,8 @@ def test_each_step_is_told_once_for_a_budget_and_its_period(channels: dict[str, 
     for _ in range(3):
         ladder.review()
     assert told() == [("warning", "75 % of the budget for a day is used")]
+    budget("7.4")
+    ladder.review()
     budget("8", reserved="1")
     ladder.review()
     ladder.review()
@@ -79,20 +81,84 @@ def test_each_step_is_told_once_for_a_budget_and_its_period(channels: dict[str, 
     assert ledger.strained(make_item()) != "", "what is told is what happens"
 
 
-def test_what_is_held_is_told_to_every_channel_although_a_cent_is_left(channels: dict[str, Channel]) -> None:
-    period = budget("9.6")
+def refuse() -> None:
+    """A call for about two dollars, which does not fit."""
     with pytest.raises(ledger.OverBudget):
         ledger.reserve(
             purpose="triage", model="claude-haiku-5-5", item=None, prompt_bytes=3_000_000, max_tokens=9, key="k",
             prompt_hash="",
         )  # fmt: skip
+
+
+def test_what_is_held_is_told_to_every_channel_although_a_cent_is_left(channels: dict[str, Channel]) -> None:
+    period = budget("9.6")
+    refuse()
+    for _ in range(2):
+        ladder.review()
+    subject = "The budget for a day cannot pay for the next call (96 % used)"
+    assert sorted(told()) == [(name, subject) for name in ("critical", "warning")]
+    assert set(period.notices.values_list("step", flat=True)) == {75, 90, 100}
+
+
+def test_a_dear_call_that_does_not_fit_an_untouched_budget_is_no_word_about_its_use(
+    channels: dict[str, Channel],
+) -> None:
+    budget("0", limit="1")
+    refuse()
     ladder.review()
+    assert set(told()) == {
+        (name, "The budget for a day cannot pay for the next call (0 % used)") for name in ("critical", "warning")
+    }
+    budget("0.8", limit="1")
+    for _ in range(2):
+        ladder.review()
+    assert told()[2:] == [("warning", "75 % of the budget for a day is used")]
+
+
+def test_a_budget_that_was_raised_tells_each_step_that_it_comes_to_again(channels: dict[str, Channel]) -> None:
+    budget("1", limit="1")
+    refuse()
     ladder.review()
-    assert sorted(told()) == [(name, "The budget for a day is used up") for name in ("critical", "warning")]
-    assert list(BudgetNotice.objects.filter(period=period).order_by("step").values_list("step", flat=True)) == [
-        75,
-        90,
-        100,
+    assert "could not pay" in str(spend.budgets(database_now())[0])
+    for used in ("1", "7.6", "9.1", "10"):
+        budget(used)
+        for _ in range(2):
+            ladder.review()
+        assert "could not pay" not in str(spend.budgets(database_now())[0])
+    refuse()
+    ladder.review()
+    assert [subject for channel, subject in told() if channel == "warning"] == [
+        "The budget for a day is used up",
+        "75 % of the budget for a day is used",
+        "90 % of the budget for a day is used",
+        "The budget for a day is used up",
+    ]
+    assert "could not pay" in str(spend.budgets(database_now())[0])
+
+
+def test_a_raise_that_does_not_reach_far_enough_is_told_although_nobody_looked_between(
+    channels: dict[str, Channel],
+) -> None:
+    budget("8.5", limit="9")
+    refuse()
+    ladder.review()
+    budget("8.5", limit="9.5")
+    refuse()
+    ladder.review()
+    assert [subject for channel, subject in told() if channel == "warning"] == [
+        f"The budget for a day cannot pay for the next call ({used} % used)" for used in (94, 89)
+    ]
+
+
+def test_what_still_holds_under_another_limit_is_not_told_again(channels: dict[str, Channel]) -> None:
+    budget("8")
+    ladder.review()
+    for limit in ("10.5", "8.8", "10"):
+        budget("8", limit=limit)
+        ladder.review()
+    assert [subject for _, subject in told()] == [
+        "75 % of the budget for a day is used",
+        "90 % of the budget for a day is used",
     ]
 
 
@@ -124,15 +190,15 @@ def test_the_next_day_begins_at_the_bottom_of_the_ladder(channels: dict[str, Cha
 
 
 def test_a_budget_of_zero_is_no_news_until_it_holds_something(channels: dict[str, Channel]) -> None:
-    period = budget("0", limit="0")
+    budget("0", limit="0")
     ladder.review()
     assert told() == []
-    BudgetPeriod.objects.filter(pk=period.pk).update(refused_at=Now())
+    refuse()
     ladder.review()
-    assert len(told()) == 2
+    assert set(told()) == {(name, "The budget for a day is used up") for name in ("critical", "warning")}
 
 
-def test_an_item_that_its_own_budget_holds_says_so_and_is_told_of_once(
+def test_an_item_that_its_own_budget_holds_says_so_and_is_told_of_once_under_a_limit(
     channels: dict[str, Channel], sandbox: Sandbox
 ) -> None:
     ledger.budgets()
@@ -147,11 +213,19 @@ def test_an_item_that_its_own_budget_holds_says_so_and_is_told_of_once(
     assert told() == [("warning", "An item is held by its budget: Open an office in Lisbon?")]
     assert f"/notion_sync/inboxitem/{item.pk}/change/" in Notice.objects.get().body
     assert not BudgetPeriod.objects.filter(period=str(other.pk)).exists()
+    Budget.objects.filter(scope="item").update(limit_usd=Decimal("0.0015"))
+    Triage.objects.update(due_at=Now())
+    for _ in range(2):
+        run_stage("triage")
+        ladder.review()
+    assert [subject for _, subject in told()] == 2 * ["An item is held by its budget: Open an office in Lisbon?"]
     Budget.objects.filter(scope="item").update(limit_usd=Decimal("2"))
     Triage.objects.update(due_at=Now())
     run_stage("triage")
+    ladder.review()
     item.refresh_from_db()
     assert item.state != "held"
+    assert len(told()) == 2
 
 
 def test_a_step_is_kept_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
