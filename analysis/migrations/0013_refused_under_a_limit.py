@@ -11,7 +11,7 @@ def take_the_present_limit(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("analysis", "0011_what_was_read"),
+        ("analysis", "0012_revises"),
     ]
 
     operations = [
