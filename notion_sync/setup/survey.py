@@ -120,25 +120,6 @@ def look(parent: str, report: Report, wishes: Wishes) -> Survey:
     return survey
 
 
-def changes(survey: Survey) -> list[str]:
-    """What set-up would do, in its order: a line for each change, and for each thing that must be mended first."""
-    lines = [f"To mend first: {what} {fix}" for what, fix in survey.problems]
-    if survey.center.page_id is None:
-        lines.append(f"{installation.TITLE}: would be made.")
-    elif survey.center.foreign:
-        lines.append(f"{installation.TITLE}: would be taken over.")
-    for key, database in DATABASES.items():
-        found = survey.found.get(key)
-        if found is None:
-            lines.append(f"{database.title}: would be made, with {len(database.properties)} properties.")
-        elif found.missing:
-            lines.append(f"{database.title}: would get {', '.join(found.missing)}.")
-        else:
-            lines.append(f"{database.title}: stays as it is.")
-    lines.append("Areas and personas that are missing would be made, and what leads to the databases put on the page.")
-    return lines
-
-
 def _parent(parent_id: str) -> dict[str, Any]:
     try:
         return client.retrieve_page(parent_id)
