@@ -164,6 +164,21 @@ def test_a_relation_that_notion_refused_us_and_a_person_then_made_is_theirs(sand
     assert THEIRS in schema(sandbox, "inbox")
 
 
+def test_an_option_that_people_choose_and_we_act_on_is_asked_for_when_a_database_is_taken_in(sandbox: Sandbox) -> None:
+    options = [{"name": name} for name in ("Pending", "approved", "Rejected", "On ice")]
+    mine = database(sandbox, "Action Pipes", Approval_Status={"select": {"options": options}})
+    with pytest.raises(
+        Misconfigured, match=r"Approval_Status in Action Pipes cannot be set to Approved, Needs_Revision"
+    ):
+        adopt(sandbox)
+    path = f"/data_sources/{mine['data_sources'][0]['id']}"
+    options = [{"name": name} for name in ("Pending", "Approved", "Rejected", "Needs_Revision", "On ice")]
+    sandbox.as_person("PATCH", path, {"properties": {"Approval_Status": {"select": {"options": options}}}})
+    adopt(sandbox)
+    sandbox.as_person("PATCH", path, {"properties": {"Approval_Status": {"select": {"options": options[:3]}}}})
+    adopt(sandbox)  # it is ours to serve by now: people may do without an option
+
+
 def test_databases_that_another_installation_serves_are_not_adopted_from_another_page(sandbox: Sandbox) -> None:
     prepare(sandbox)
     inbox = str(DataSource.objects.get(key="inbox").database_id)
