@@ -19,4 +19,13 @@ class Migration(migrations.Migration):
                 help_text="Two-way relations that set-up began to add, as database.property, until their other sides are named. Each leads to the id of the data source it was added to; empty where its database is new.",
             ),
         ),
+        migrations.AddField(
+            model_name="refusal",
+            name="status",
+            field=models.PositiveSmallIntegerField(
+                db_default=401,
+                default=401,
+                help_text="401: not signed. 400: not of the form that we read. 413: too long.",
+            ),
+        ),
     ]
