@@ -23,7 +23,9 @@ from notion_sync.requests import Refused, body_of, door, json_of, text_of
 LONGEST_TEXT = 400_000  # characters: what fits into one creation, and what is read at once
 LONGEST_TITLE = 200
 SOURCES = {Intake.Channel.SLACK: "Slack", Intake.Channel.MAIL: "Email", Intake.Channel.API: "API"}
-ECHOES = ("bot_message", "message_changed", "message_deleted", "channel_join", "channel_leave")
+LONGEST_NAME = 255  # characters of the sender's own id of a text
+# What people say in Slack comes without a subtype, or with one of these; all others are Slack's own notes.
+SAID = ("file_share", "thread_broadcast")
 
 
 def take(
@@ -31,16 +33,18 @@ def take(
 ) -> tuple[Intake, bool]:
     """Keep a text and promise its page. Returns the row and whether it is new: a known `external_id` changes nothing.
 
-    Without a title the first line of the text is one. Without an external id nothing is known to be a retry. Raises
-    Refused for a text that one page cannot be made with: it would have to be cut.
+    Without a title the first line of the text is one. A title that is too long for Notion's is shortened there, with a
+    mark, and stands whole above the text. Without an external id nothing is known to be a retry. Raises Refused for a
+    text that one page cannot be made with: it would have to be cut.
     """
-    children = _children(sender, place, text)
-    name = external_id or uuid.uuid4().hex
+    heading = _heading(title or text)
+    whole = title if title.strip() != heading else ""
+    children = _children(_origin(sender, place), whole, text)
+    name = _name(external_id)
     with transaction.atomic():
         known = Intake.objects.filter(channel=channel, external_id=name).first()
         if known is not None:
             return known, False
-        heading = _heading(title or text)
         emm_id = outbox.emm_id_for(f"{channel}:{name}", "intake")
         item = outbox.create_page(
             InboxItem,
@@ -55,7 +59,7 @@ def take(
         kept, made = Intake.objects.get_or_create(
             channel=channel,
             external_id=name,
-            defaults={"sender": sender, "place": place, "title": heading, "text": text, "item": item},
+            defaults={"sender": sender, "place": place, "title": title or heading, "text": text, "item": item},
         )
     return kept, made
 
@@ -65,9 +69,16 @@ def _heading(text: str) -> str:
     return first if len(first) <= LONGEST_TITLE else f"{first[:LONGEST_TITLE].rstrip()}…"
 
 
-def _children(sender: str, place: str, text: str) -> list[dict[str, Any]]:
+def _name(external_id: str) -> str:
+    """The sender's id of a text, as it is kept: a very long one by its digest, none as one that nothing else has."""
+    if len(external_id) > LONGEST_NAME:
+        return f"sha256:{hashlib.sha256(external_id.encode()).hexdigest()}"
+    return external_id or uuid.uuid4().hex
+
+
+def _children(*parts: str) -> list[dict[str, Any]]:
     try:
-        return blocks([Paragraph(part) for part in (_origin(sender, place), text) if part])
+        return blocks([Paragraph(part) for part in parts if part])
     except DocumentTooLong as error:
         raise Refused(413, f"The text is too long for one page: send it in parts. {error}") from None
 
@@ -110,7 +121,11 @@ def _slack_event(found: dict[str, Any]) -> HttpResponse:
     event = found.get("event")
     if not isinstance(event, dict) or event.get("type") not in ("message", "app_mention"):
         return JsonResponse({"effect": "nothing: not a message"})
-    if event.get("bot_id") or event.get("subtype") in ECHOES or not text_of(event, "text", LONGEST_TEXT):
+    if (
+        event.get("bot_id")
+        or (event.get("subtype") or "") not in ("", *SAID)
+        or not text_of(event, "text", LONGEST_TEXT)
+    ):
         return JsonResponse({"effect": "nothing: not a person's words"})
     # A mention in a channel that the app reads comes as two events: team, channel and time name the message itself.
     named = ":".join(text_of(source, name) for source, name in ((found, "team_id"), (event, "channel"), (event, "ts")))
@@ -136,15 +151,17 @@ def mail(request: HttpRequest) -> HttpResponse:
     if not secret or not signatures.is_from_mail(body, request.headers.get("X-Signature", ""), secret, time.time()):
         raise Refused(401, "The request is not signed within five minutes.")
     found = json_of(body)
-    subject, text = text_of(found, "subject"), text_of(found, "text", LONGEST_TEXT)
+    sender, place, subject, text, name = (
+        text_of(found, part, LONGEST_TEXT) for part in ("from", "to", "subject", "text", "message_id")
+    )
     if not subject and not text:
         raise Refused(400, "The mail has neither a subject nor a text.")
     kept, made = take(
         Intake.Channel.MAIL,
         text=text,
         title=subject,
-        sender=text_of(found, "from"),
-        place=text_of(found, "to"),
-        external_id=text_of(found, "message_id", 255) or hashlib.sha256(body).hexdigest(),
+        sender=sender,
+        place=place,
+        external_id=name or hashlib.sha256(body).hexdigest(),
     )
     return JsonResponse({"id": kept.pk, "item": kept.item_id}, status=201 if made else 200)

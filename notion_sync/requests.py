@@ -44,8 +44,7 @@ def door(name: Refusal.Door) -> Callable[[View], View]:
             try:
                 return view(request)
             except Refused as refused:
-                if refused.status == 401:
-                    Refusal.note(name, refused.why)
+                Refusal.note(name, refused.status, refused.why)
                 return refused.response
 
         return answer

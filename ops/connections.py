@@ -140,7 +140,7 @@ def _enabled() -> list[Channel]:
 
 def _channel(channel: Channel) -> str:
     """What became of the last message: a look that wakes nobody. A test is sent from the channel's page."""
-    last = channel.notices.filter(status__in=notices.OVER).order_by("-status_since", "-pk").first()
+    last = notices.tried().filter(channel=channel).first()
     if last is None:
         raise Later(timedelta(hours=1), "It was never tried: send a test from its page in the console.")
     if last.status != Job.Status.DONE:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import apprise
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 
-from emm.jobs import Job, Never
+from emm.jobs import FIRST_BACKOFF, Job, Later, Never
 from emm.schedule import nudge
+from ops.health import database_now
 from ops.models import Alert, Channel, Notice
 
 OVER = (Job.Status.DONE, Job.Status.NEVER, Job.Status.DEAD)
-
-
-class NotSent(Exception):
-    """The channel did not take the message."""
+LONGEST_WAIT = timedelta(hours=1)
+GIVEN_UP_AFTER = timedelta(days=1)
+DEAD_AFTER = timedelta(seconds=150)  # a channel that has refused a message for so long is said to be dead
+REFUSED = "The channel did not take the message: check its address, and whether the service is up."
 
 
 def tell(subject: str, body: str, *, about: str, channels: Iterable[Channel]) -> list[Notice]:
@@ -36,7 +39,13 @@ def listening(severity: str) -> QuerySet[Channel]:
 
 
 def send(job: Notice) -> None:
-    """Stage notify: give one message to its channel. Raises NotSent, Never for an address nobody knows, Misconfigured."""
+    """Stage notify: give one message to its channel.
+
+    One that the channel does not take is tried for a day, after waits that double up to an hour, and at once when the
+    channel takes another. None is dropped because it is out of date by then: an alert is followed by its recovery, a
+    digest names its days, and whoever was out of reach reads what they missed. Raises Later meanwhile; Never after that
+    day (queued again by a person, it is tried once more) and for an address nobody knows; Misconfigured.
+    """
     if not job.channel.enabled:
         raise Never("The channel was switched off: switch it on under Channels, then queue this message again.")
     outlet = apprise.Apprise()
@@ -46,13 +55,25 @@ def send(job: Notice) -> None:
             "message again."
         )
     if not outlet.notify(title=job.subject, body=job.body):
-        raise NotSent("The channel did not take the message: check its address, and whether the service is up.")
+        age = database_now() - job.opened_at
+        if age >= GIVEN_UP_AFTER:
+            raise Never(f"It was tried for a day. {REFUSED} Then queue this message again, if it still matters.")
+        raise Later(min(max(age, FIRST_BACKOFF), LONGEST_WAIT), REFUSED)
     with transaction.atomic():
         job.finish()
+        if Notice.objects.filter(channel=job.channel, status=Job.Status.WAITING, due_at__gt=Now()).update(due_at=Now()):
+            nudge("notify")
+
+
+def tried() -> QuerySet[Notice]:
+    """The messages whose fate says how their channel is, the last first: those that are over, or refused for a while."""
+    refused = Q(status__in=(Job.Status.WAITING, Job.Status.RUNNING), opened_at__lt=Now() - DEAD_AFTER)
+    found: QuerySet[Notice] = Notice.objects.filter(Q(status__in=OVER) | refused & ~Q(last_error=""))
+    return found.order_by("-status_since", "-pk")
 
 
 def dead_channels() -> list[Channel]:
     """The enabled channels whose last message could not be given to them."""
-    last = Notice.objects.filter(channel=OuterRef("pk"), status__in=OVER).order_by("-status_since", "-pk")
-    ended = Channel.objects.filter(enabled=True).annotate(last=Subquery(last.values("status")[:1]))
-    return list(ended.filter(last__in=(Job.Status.NEVER, Job.Status.DEAD)))
+    last = tried().filter(channel=OuterRef("pk"))
+    judged = Channel.objects.filter(enabled=True).annotate(last=Subquery(last.values("status")[:1]))
+    return list(judged.exclude(last=None).exclude(last=Job.Status.DONE))

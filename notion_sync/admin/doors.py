@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.contrib import admin
+from django.utils.text import Truncator
 from unfold.decorators import display
 
 from emm import credentials
@@ -27,6 +30,20 @@ FIXES = {
         f"If it came from your provider: compare MAIL_WEBHOOK_SECRET with the key that it signs with, and {CLOCK}.",
     ),
 }
+UNFIT = {
+    400: "It is not of the form that we read: compare what the sender puts together with docs/INTAKE.md.",
+    413: "Nothing is ever cut, so none of it was taken: send it in parts, or write it into the System Inbox yourself.",
+}
+
+
+def _short(name: str) -> Callable[[Intake], str]:
+    """A column with the beginning of a text of any length."""
+
+    @display(description=name)
+    def shown(intake: Intake) -> str:
+        return Truncator(getattr(intake, name)).chars(100)
+
+    return shown
 
 
 @admin.register(WebhookDelivery)
@@ -44,7 +61,7 @@ class PageReadAdmin(JobAdmin):
 
 @admin.register(Intake)
 class IntakeAdmin(ReadOnlyAdmin):
-    list_display = ("received_at", "channel", "sender", "place", "title", "where")
+    list_display = ("received_at", "channel", _short("sender"), _short("place"), _short("title"), "where")
     list_filter = ("channel",)
     list_select_related = ("item",)
     search_fields = ("title", "sender")
@@ -56,12 +73,14 @@ class IntakeAdmin(ReadOnlyAdmin):
 
 @admin.register(Refusal)
 class RefusalAdmin(ReadOnlyAdmin):
-    """The last request at each door that was not let in, with what to do if it should have been."""
+    """The last request that each door refused, with what to do if it should have been taken."""
 
     list_display = ("door", "at", "why", "what_to_do")
 
     @display(description="what to do")
     def what_to_do(self, refusal: Refusal) -> str:
+        if refusal.status in UNFIT:
+            return UNFIT[refusal.status]
         name, fix = FIXES[Refusal.Door(refusal.door)]
         if name == webhooks.TOKEN:
             return fix if credentials.is_set(name) else f"No handshake was made yet. {fix}"

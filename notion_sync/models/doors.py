@@ -33,14 +33,21 @@ class WebhookDelivery(models.Model):
 
 
 class Refusal(models.Model):
-    """The last request without a good signature at one door: who sets a door up sees here why nothing comes in."""
+    """The last request that one door refused: who wonders why nothing comes in, or not all, sees it here."""
 
     class Door(models.TextChoices):
         NOTION = "notion", "Notion's webhook"
         SLACK = "slack", "Slack"
         MAIL = "mail", "mail"
 
+    UNSIGNED = 401
+
     door = models.CharField(max_length=6, choices=Door.choices, unique=True)
+    status = models.PositiveSmallIntegerField(
+        default=UNSIGNED,
+        db_default=UNSIGNED,
+        help_text="401: not signed. 400: not of the form that we read. 413: too long.",
+    )
     why = models.TextField()
     at = models.DateTimeField(db_default=Now())
 
@@ -53,10 +60,14 @@ class Refusal(models.Model):
         return self.get_door_display()
 
     @classmethod
-    def note(cls, door: Refusal.Door, why: str) -> None:
-        """Keep it, at most once a minute for each door: anybody may knock as often as they like."""
-        if not cls.objects.filter(door=door, at__gt=Now() - A_MINUTE).exists():
-            cls.objects.update_or_create(door=door, defaults={"why": why, "at": Now()})
+    def note(cls, door: Refusal.Door, status: int, why: str) -> None:
+        """Keep it, at most once a minute for each door, since anybody may knock as often as they like. An unsigned one
+        does not keep another from being seen."""
+        recent = cls.objects.filter(door=door, at__gt=Now() - A_MINUTE)
+        if status != cls.UNSIGNED:
+            recent = recent.exclude(status=cls.UNSIGNED)
+        if not recent.exists():
+            cls.objects.update_or_create(door=door, defaults={"status": status, "why": why, "at": Now()})
 
 
 class PageRead(Job):
@@ -104,4 +115,4 @@ class Intake(models.Model):
         constraints = [models.UniqueConstraint(fields=["channel", "external_id"], name="intake_once")]
 
     def __str__(self) -> str:
-        return self.title
+        return self.title[:200]

@@ -37,6 +37,13 @@ class Workspace(models.Model):
     seeds = models.JSONField(
         default=dict, db_default={}, blank=True, help_text="EMM_ID to what is known of a seed page that was sent."
     )
+    other_sides = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="Two-way relations that set-up began to add, as database.property, until their other sides are named. "
+        "Each leads to the id of the data source it was added to; empty where its database is new.",
+    )
     lacks = models.JSONField(
         default=list, db_default=[], blank=True, help_text="Capabilities that set-up missed, each with its fix."
     )

@@ -10,7 +10,8 @@ from django.conf import settings
 
 from notion_sync.setup import command_center, databases, seeds
 from notion_sync.setup.addresses import notion_id
-from notion_sync.setup.survey import Report, Survey, Unfit, Wishes, changes, look
+from notion_sync.setup.preview import changes
+from notion_sync.setup.survey import Report, Survey, Unfit, Wishes, look
 
 __all__ = ["Survey", "Unfit", "Wishes", "changes", "look", "notion_id", "prepare"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -39,8 +39,11 @@ def occupy(survey: Survey, *, take_over: bool) -> str:
         client.append_children(center.page_id, blocks([installation.mark(ours)]))
         said = "found, and marked again"
     center.block_id = _status_block(center)
+    row = Workspace.objects.get(pk=1)
     Workspace.objects.filter(pk=1).update(
-        command_center_page_id=center.page_id, command_center_block_id=center.block_id
+        command_center_page_id=center.page_id,
+        command_center_block_id=center.block_id,
+        view_ids=row.view_ids if str(row.command_center_page_id) == center.page_id else {},  # of that page only
     )
     return f"{TITLE}: {said}."
 
@@ -94,6 +97,14 @@ def views(found: Mapping[str, Found]) -> list[tuple[str, str, dict[str, Any]]]:
         ),
         ("Decided this week", "actions", {"property": actions["Approved_Date"], "date": {"this_week": {}}}),
     ]
+
+
+def forget_views(found: Mapping[str, Found], replaced: Collection[str]) -> None:
+    """Let the views of the databases with these keys be made again: those that there are show what was there before."""
+    row = Workspace.objects.get(pk=1)
+    gone = {name for name, key, _ in views(found) if key in replaced}
+    kept = {name: view_id for name, view_id in row.view_ids.items() if name not in gone}
+    Workspace.objects.filter(pk=1).update(view_ids=kept)
 
 
 def _view(survey: Survey, name: str, found: Found, wanted: Mapping[str, Any]) -> bool:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from emm.jobs import Never
+from django.db import transaction
+
+from emm.jobs import Later, Never
 from notion_sync import client, workspace
+from notion_sync.models import Workspace
 from notion_sync.setup.survey import Found, Survey, match
-from notion_sync.workspace import DATABASES, Database
+from notion_sync.workspace import DATABASES, Database, Property
 
 
 def complete(survey: Survey) -> Iterator[str]:
@@ -24,7 +27,7 @@ def complete(survey: Survey) -> Iterator[str]:
         added = f", added {', '.join(found.missing)}" if found.missing else ""
         if found.missing:
             missing = {name: schema[name] for name in found.missing}
-            answer = _write_with_free_prefix(missing, partial(change, found.data_source_id))
+            answer = _write(database, found.data_source_id, missing, partial(change, found.data_source_id))
             found.properties, found.ids = answer["properties"], match(database, answer["properties"], found.ids)
         yield f"{database.title}: {'made' if found.made else 'found'}{added}."
     yield from _name_other_sides(survey.found)
@@ -37,7 +40,7 @@ def _make(database: Database, parent_id: str, schema: Mapping[str, Any]) -> Foun
         except client.Committed as committed:
             return client.retrieve_database(committed.resource_id)
 
-    there = _write_with_free_prefix(schema, write)
+    there = _write(database, "", schema, write)
     source_id = str(there["data_sources"][0]["id"])
     properties = client.retrieve_data_source(source_id)["properties"]
     ids = match(database, properties, {})
@@ -50,6 +53,33 @@ def change(data_source_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         return client.update_data_source(data_source_id, changes)
     except client.Committed:
         return client.retrieve_data_source(data_source_id)
+
+
+def _write(
+    database: Database,
+    source_id: str,
+    schema: Mapping[str, Any],
+    write: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Write the properties, and keep before which two-way relations among them are ours: a run that is cut off here is
+    followed by one that finds them, and it must not take a person's for one of them."""
+    ours = [p.name for p in database.properties if p.other_side and p.name in schema]
+    _keep_other_sides(database, dict.fromkeys(ours, source_id))
+    try:
+        return _write_with_free_prefix(schema, write)
+    except (Later, Never):  # not applied: a relation of that name that is there later was made by a person
+        _keep_other_sides(database, dict.fromkeys(ours))
+        raise
+
+
+@transaction.atomic
+def _keep_other_sides(database: Database, sources: Mapping[str, str | None]) -> None:
+    """Keep where each of these relations is being added; None: forget it."""
+    if sources:
+        row = Workspace.objects.select_for_update().get(pk=1)
+        noted = row.other_sides | {f"{database.key}.{name}": source for name, source in sources.items()}
+        row.other_sides = {name: source for name, source in noted.items() if source is not None}
+        row.save(update_fields=["other_sides"])
 
 
 def _write_with_free_prefix(
@@ -70,17 +100,38 @@ def _write_with_free_prefix(
 
 
 def _name_other_sides(found: Mapping[str, Found]) -> Iterator[str]:
-    """Learn the ids of the other sides of two-way relations, and name those that Notion named itself."""
-    renames: dict[str, dict[str, Any]] = defaultdict(dict)
+    """Learn the ids of the other sides of two-way relations, and name those of ours that Notion named itself."""
     for one in found.values():
-        by_id = {prop["id"]: prop for prop in one.properties.values()}
-        for declared in one.database.properties:
-            if declared.to is None or declared.other_side is None:
-                continue
-            target, side = found[declared.to], by_id[one.ids[declared.name]]["relation"]["dual_property"]
-            target.ids[declared.other_side] = side["synced_property_id"]
-            if side["synced_property_name"].startswith("Related to ") and declared.other_side not in target.properties:
-                renames[target.database.key][side["synced_property_id"]] = {"name": declared.other_side}
-    for key, changes in renames.items():
-        change(found[key].data_source_id, changes)
-        yield f"{found[key].database.title}: named {', '.join(one['name'] for one in changes.values())}."
+        for declared, side in _other_sides(one):
+            assert declared.to is not None
+            assert declared.other_side is not None
+            found[declared.to].ids[declared.other_side] = side["synced_property_id"]
+    for key, names in to_name(found).items():
+        change(found[key].data_source_id, {id: {"name": name} for id, (_, name) in names.items()})
+        yield f"{found[key].database.title}: named {', '.join(name for _, name in names.values())}."
+    Workspace.objects.filter(pk=1).update(other_sides={})
+
+
+def to_name(found: Mapping[str, Found]) -> dict[str, dict[str, tuple[str, str]]]:
+    """The other sides of relations that set-up added whose names are Notion's own: for each database that they are in,
+    id to the name now and ours. What was there before us is none of them, whatever it is called."""
+    ours = Workspace.objects.filter(pk=1).values_list("other_sides", flat=True).first() or {}
+    names: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for one in found.values():
+        for declared, side in _other_sides(one):
+            assert declared.to is not None
+            assert declared.other_side is not None
+            source = ours.get(f"{one.database.key}.{declared.name}")
+            added = source == one.data_source_id or (source == "" and one.by_us)
+            called, target = side["synced_property_name"], found[declared.to]
+            if added and called.startswith("Related to ") and declared.other_side not in target.properties:
+                names[declared.to][side["synced_property_id"]] = (called, declared.other_side)
+    return names
+
+
+def _other_sides(one: Found) -> Iterator[tuple[Property, Mapping[str, str]]]:
+    """Each two-way relation that the database has, and what Notion says of its other side."""
+    by_id = {prop["id"]: prop for prop in one.properties.values()}
+    for declared in one.database.properties:
+        if declared.other_side is not None and declared.name in one.ids:
+            yield declared, by_id[one.ids[declared.name]]["relation"]["dual_property"]

@@ -15,6 +15,7 @@ from notion_sync import client, properties, workspace
 from notion_sync.mirror import model_of
 from notion_sync.models import DataSource, Workspace
 from notion_sync.outbox import emm_id_for
+from notion_sync.setup import command_center
 from notion_sync.setup.survey import Found, Survey, Wishes
 from notion_sync.workspace import EMM_ID
 
@@ -55,9 +56,11 @@ def store(survey: Survey, wishes: Wishes) -> None:
         parent_page_id=survey.parent_id,
         lacks=survey.lacks,
     )
+    replaced = []
     for key, one in survey.found.items():
         # Another data source under the same key is another mirror, which starts from nothing.
-        DataSource.objects.filter(key=key).exclude(data_source_id=one.data_source_id).delete()
+        if DataSource.objects.filter(key=key).exclude(data_source_id=one.data_source_id).delete()[0]:
+            replaced.append(key)
         values = {
             "database_id": one.database_id,
             "data_source_id": one.data_source_id,
@@ -69,6 +72,7 @@ def store(survey: Survey, wishes: Wishes) -> None:
         adopted = key == "inbox" and not one.made and (wishes.adopt or not one.by_us)
         first = {**values, "backlog_until": now if adopted else None}
         DataSource.objects.update_or_create(key=key, defaults=values, create_defaults=first)
+    command_center.forget_views(survey.found, replaced)
 
 
 def plant(found: Found, kind: str, pages: Mapping[str, Mapping[str, Any]]) -> str:

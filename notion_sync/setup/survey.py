@@ -19,6 +19,19 @@ from notion_sync.workspace import DATABASES, Database, Property
 Report = Callable[[str], None]
 AGAIN = "then run set-up again"
 FIELDS = "under Databases of other names in the console"
+# The selects on which we act when people set them, and to what: by database and property.
+CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "inbox": {
+        "Status": ("Unprocessed",),
+        "Triage_Destination": DATABASES["inbox"].property("Triage_Destination").options,
+        "Depth": DATABASES["inbox"].property("Depth").options,
+    },
+    "intents": {"Outcome": DATABASES["intents"].property("Outcome").options},
+    "actions": {
+        "Recommended_Option": DATABASES["actions"].property("Recommended_Option").options,
+        "Approval_Status": DATABASES["actions"].property("Approval_Status").options,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -120,25 +133,6 @@ def look(parent: str, report: Report, wishes: Wishes) -> Survey:
     return survey
 
 
-def changes(survey: Survey) -> list[str]:
-    """What set-up would do, in its order: a line for each change, and for each thing that must be mended first."""
-    lines = [f"To mend first: {what} {fix}" for what, fix in survey.problems]
-    if survey.center.page_id is None:
-        lines.append(f"{installation.TITLE}: would be made.")
-    elif survey.center.foreign:
-        lines.append(f"{installation.TITLE}: would be taken over.")
-    for key, database in DATABASES.items():
-        found = survey.found.get(key)
-        if found is None:
-            lines.append(f"{database.title}: would be made, with {len(database.properties)} properties.")
-        elif found.missing:
-            lines.append(f"{database.title}: would get {', '.join(found.missing)}.")
-        else:
-            lines.append(f"{database.title}: stays as it is.")
-    lines.append("Areas and personas that are missing would be made, and what leads to the databases put on the page.")
-    return lines
-
-
 def _parent(parent_id: str) -> dict[str, Any]:
     try:
         return client.retrieve_page(parent_id)
@@ -220,6 +214,8 @@ class _Search:
         )
         found.ids = match(database, answer["properties"], known)
         self.survey.found[database.key] = found
+        if not (by_us or known):
+            self.survey.problems += lacking_options(found)
         if not (by_us or stored or self.wishes.adopt or self._named(database)):
             self.survey.problems.append(
                 (
@@ -326,6 +322,21 @@ def match(database: Database, existing: Mapping[str, Any], known: Mapping[str, s
         if prop is not None:
             ids[declared.name] = str(prop["id"])
     return ids
+
+
+def lacking_options(found: Found) -> list[tuple[str, str]]:
+    """What people could not choose although we act on it, each with its fix. Looked at when a database is first taken
+    in; later people may do as they like. An option that only we write needs no look: Notion adds it with the value."""
+    by_id = {prop["id"]: prop for prop in found.properties.values()}
+    problems = []
+    for name, needed in CHOICES.get(found.database.key, {}).items():
+        prop = by_id.get(found.ids.get(name, ""), {})
+        there = {option["name"] for option in prop.get("select", {}).get("options", [])}
+        lacking = ", ".join(option for option in needed if option not in there)
+        if prop.get("type") == "select" and lacking:
+            what = f"{name} in {found.database.title} cannot be set to {lacking}, which we act on."
+            problems.append((what, f"Add that in Notion as an option, written just so, {AGAIN}."))
+    return problems
 
 
 def differences(found: Found, survey: Survey) -> list[tuple[str, str]]:

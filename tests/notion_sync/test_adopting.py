@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from emm.jobs import Misconfigured
-from notion_sync import setup
+from emm.jobs import Misconfigured, Never
+from notion_sync import client, setup
 from notion_sync.models import DataSource, Workspace
 from tests.notion_sync.workspaces import prepare, schema
 from tests.world import Sandbox
@@ -104,6 +104,79 @@ def test_a_dry_run_says_every_change_and_makes_none(sandbox: Sandbox) -> None:
     assert writes(sandbox) == []
     assert not Workspace.objects.exists()
     assert not DataSource.objects.exists()
+
+
+THEIRS = "Related to Executive Intents (Source)"  # as Notion names the other side of a relation that a person makes
+
+
+def relate(sandbox: Sandbox, intents: str, inbox: str) -> None:
+    """A two-way relation as a person makes it."""
+    both_ways = {"data_source_id": inbox, "type": "dual_property", "dual_property": {}}
+    sandbox.as_person("PATCH", f"/data_sources/{intents}", {"properties": {"Source": {"relation": both_ways}}})
+
+
+def inbox_and_intents(sandbox: Sandbox) -> list[str]:
+    """Two data sources that people made."""
+    return [str(database(sandbox, name)["data_sources"][0]["id"]) for name in ("System Inbox", "Executive Intents")]
+
+
+def foreseen(sandbox: Sandbox) -> str:
+    out = StringIO()
+    call_command("setup_notion", parent=sandbox.root_page_id, adopt=True, dry_run=True, stdout=out)
+    return out.getvalue()
+
+
+def test_a_relation_that_people_made_keeps_the_names_of_both_its_sides(sandbox: Sandbox) -> None:
+    inbox, intents = inbox_and_intents(sandbox)
+    relate(sandbox, intents, inbox)
+    theirs = sandbox.as_person("GET", f"/data_sources/{inbox}")["properties"][THEIRS]["id"]
+    said = foreseen(sandbox)
+    assert "System Inbox: would show Routed_to_Node, Routed_to_Task, the other sides" in said
+    assert "Executive Intents: would show Related_Actions, Spawned_Project, Spawned_Tasks, Execution_Record" in said
+    adopt(sandbox)
+    assert schema(sandbox, "inbox")[THEIRS]["id"] == theirs
+    assert DataSource.objects.get(key="inbox").property_ids["Routed_to_Intent"] == theirs
+    assert {"Routed_to_Task", "Routed_to_Node"} <= set(schema(sandbox, "inbox"))
+    assert "System Inbox: stays as it is." in foreseen(sandbox)
+
+
+def test_only_what_an_interrupted_run_added_is_named_by_the_next(sandbox: Sandbox) -> None:
+    inbox, intents = inbox_and_intents(sandbox)
+    relate(sandbox, intents, inbox)
+    last = {"method": "POST", "path_regex": "/databases$", "body_contains": "Execution Log"}
+    sandbox.control("faults", {"kind": "drop_after", "match": last})
+    with pytest.raises(client.Ambiguous):
+        adopt(sandbox)
+    assert "Related to Tasks (DB_System_Inbox) to Routed_to_Task" in foreseen(sandbox)
+    adopt(sandbox)
+    assert {THEIRS, "Routed_to_Task", "Routed_to_Node"} <= set(schema(sandbox, "inbox"))
+    assert "rename" not in foreseen(sandbox)
+
+
+def test_a_relation_that_notion_refused_us_and_a_person_then_made_is_theirs(sandbox: Sandbox) -> None:
+    inbox, intents = inbox_and_intents(sandbox)
+    refused = {"method": "PATCH", "path_regex": "/data_sources/", "body_contains": "Agent_Persona"}
+    sandbox.control("faults", {"kind": "refuse", "match": refused})
+    with pytest.raises(Never):
+        adopt(sandbox)
+    relate(sandbox, intents, inbox)
+    adopt(sandbox)
+    assert THEIRS in schema(sandbox, "inbox")
+
+
+def test_an_option_that_people_choose_and_we_act_on_is_asked_for_when_a_database_is_taken_in(sandbox: Sandbox) -> None:
+    options = [{"name": name} for name in ("Pending", "approved", "Rejected", "On ice")]
+    mine = database(sandbox, "Action Pipes", Approval_Status={"select": {"options": options}})
+    with pytest.raises(
+        Misconfigured, match=r"Approval_Status in Action Pipes cannot be set to Approved, Needs_Revision"
+    ):
+        adopt(sandbox)
+    path = f"/data_sources/{mine['data_sources'][0]['id']}"
+    options = [{"name": name} for name in ("Pending", "Approved", "Rejected", "Needs_Revision", "On ice")]
+    sandbox.as_person("PATCH", path, {"properties": {"Approval_Status": {"select": {"options": options}}}})
+    adopt(sandbox)
+    sandbox.as_person("PATCH", path, {"properties": {"Approval_Status": {"select": {"options": options[:3]}}}})
+    adopt(sandbox)  # it is ours to serve by now: people may do without an option
 
 
 def test_databases_that_another_installation_serves_are_not_adopted_from_another_page(sandbox: Sandbox) -> None:

@@ -105,11 +105,22 @@ def test_a_message_and_the_mention_in_it_are_one_item() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"bot_id": "B1"}, {"subtype": "message_changed"}, {"type": "reaction_added"}, {"text": ""}]
+    "fields",
+    [
+        {"bot_id": "B1"},
+        {"type": "reaction_added"},
+        {"text": ""},
+        *({"subtype": one} for one in ("message_changed", "channel_topic", "channel_name", "pinned_item", "bot_add")),
+    ],
 )
 def test_what_is_no_persons_words_is_not_kept(fields: dict[str, Any]) -> None:
     assert slack(message(**fields)).json()["effect"].startswith("nothing")
     assert not Intake.objects.exists()
+
+
+@pytest.mark.parametrize("subtype", [None, "file_share", "thread_broadcast"])
+def test_what_a_person_says_in_slack_is_kept_also_beside_a_file_or_from_a_thread(subtype: str | None) -> None:
+    assert slack(message(subtype=subtype)).json() == {"effect": "kept"}
 
 
 def test_slacks_own_check_of_the_address_is_answered() -> None:
@@ -134,6 +145,28 @@ def test_a_mail_becomes_one_item_however_often_it_is_sent() -> None:
     assert (kept.sender, kept.place, kept.title, kept.text) == (
         "ana@example.com", "inbox@example.com", "A second shop?", "In Porto.",
     )  # fmt: skip
+
+
+def test_a_mail_to_many_people_and_with_a_long_name_is_kept_whole_and_once() -> None:
+    people = ", ".join(f"colleague{n:03}@example.com" for n in range(200))
+    sent = letter(to=people, **{"from": "a" * 2_000}, message_id=f"<{'m' * 900}@x>")
+    assert [mail(sent).status_code for _ in range(2)] == [201, 200]
+    assert mail({**sent, "message_id": f"<{'m' * 901}@x>"}).status_code == 201
+    kept = Intake.objects.first()
+    assert kept is not None
+    assert (kept.place, kept.sender) == (people, "a" * 2_000)
+
+
+def test_a_subject_too_long_for_a_title_is_shortened_there_and_whole_on_the_page() -> None:
+    subject = "Shall we " + "really " * 300 + "move?"
+    assert mail(letter(subject=subject)).status_code == 201
+    kept = Intake.objects.get()
+    assert (kept.item.title, kept.title) == (f"{subject[:200]}…", subject)
+    said = [
+        "".join(part["text"]["content"] for part in block["paragraph"]["rich_text"])
+        for block in OutboxEntry.objects.get().children
+    ]
+    assert said == ["From ana@example.com in inbox@example.com", subject, "In Porto."]
 
 
 @pytest.mark.parametrize("found", ["[]", "no json", {"subject": 3}, {"subject": "", "text": " "}])
@@ -253,6 +286,15 @@ def test_a_door_keeps_its_last_refusal_once_a_minute_and_nothing_of_what_was_sen
     assert kept.why == "Fresh."
 
 
-def test_what_is_signed_and_malformed_is_no_refusal_at_the_door() -> None:
-    assert mail({}).status_code == 400
-    assert not Refusal.objects.exists()
+@pytest.mark.parametrize(
+    ("found", "fix"), [({}, "docs/INTAKE.md"), (letter(text="a" * 400_001), "send it in parts")], ids=["empty", "long"]
+)
+def test_what_is_signed_and_cannot_be_taken_is_shown_with_a_fix_of_its_own(
+    found: dict[str, Any], fix: str, admin_client: Client
+) -> None:
+    Client().post("/webhooks/mail", "{}", content_type="application/json")  # a stranger's knock hides nothing
+    refused = mail(found)
+    shown = refusals(admin_client)
+    assert Refusal.objects.get().why == refused.json()["detail"]
+    assert fix in shown
+    assert "MAIL_WEBHOOK_SECRET" not in shown

@@ -310,19 +310,63 @@ def listener() -> Iterator[HTTPServer]:
     thread.join()
 
 
-def test_a_dead_channel_mutes_no_other_and_is_found_out(listener: HTTPServer) -> None:
-    live, dead = Channel(name="live"), Channel(name="dead")
-    live.url, dead.url = f"json://127.0.0.1:{listener.server_port}", "json://127.0.0.1:9"
-    live.save()
-    dead.save()
+DEAF = "json://127.0.0.1:9"  # nobody listens there
+
+
+def reach(name: str, url: str) -> Channel:
+    channel = Channel(name=name)
+    channel.url = url
+    channel.save()
+    return channel
+
+
+def let_pass(**time: float) -> None:
+    """Let the messages become so old, and due."""
+    Notice.objects.update(opened_at=Now() - timedelta(**time), due_at=Now())
+    run_stage("notify")
+
+
+def test_a_dead_channel_mutes_no_other_and_is_found_out_within_minutes(listener: HTTPServer) -> None:
+    dead, live = reach("dead", DEAF), reach("live", f"json://127.0.0.1:{listener.server_port}")
     notices.tell("Subject", "Body", about="test", channels=[dead, live])
-    for _ in range(5):
-        Notice.objects.update(due_at=Now())
-        run_stage("notify")
+    run_stage("notify")
     assert [(one["title"], one["message"]) for one in Inbox.received] == [("Subject", "Body")]
+    assert notices.dead_channels() == []
+    let_pass(minutes=3)
     assert notices.dead_channels() == [dead]
-    assert Notice.objects.get(channel=dead).status == "dead"
     assert "Channels" in rules._channels().detail
+
+
+def test_what_a_channel_did_not_take_goes_out_with_the_first_message_that_it_takes(listener: HTTPServer) -> None:
+    channel = reach("team", DEAF)
+    notices.tell("First", "Body", about="alert", channels=[channel])
+    for hours in (1, 5, 12, 18, 23):
+        let_pass(hours=hours)
+    waiting = Notice.objects.get()
+    assert (waiting.status, waiting.failures) == ("waiting", 0)
+    assert timedelta(minutes=59) < waiting.due_at - now() <= timedelta(hours=1)
+    channel.url = f"json://127.0.0.1:{listener.server_port}"
+    channel.save()
+    notices.tell("Second", "Body", about="alert", channels=[channel])
+    run_stage("notify")
+    run_stage("notify")
+    assert [one["title"] for one in Inbox.received] == ["Second", "First"]
+    assert notices.dead_channels() == []
+
+
+def test_a_message_that_no_channel_took_for_a_day_says_so_and_can_be_queued_again(listener: HTTPServer) -> None:
+    channel = reach("team", DEAF)
+    notices.tell("Subject", "Body", about="alert", channels=[channel])
+    let_pass(hours=25)
+    given_up = Notice.objects.get()
+    assert given_up.status == "never"
+    assert "It was tried for a day." in given_up.last_error
+    assert notices.dead_channels() == [channel]
+    channel.url = f"json://127.0.0.1:{listener.server_port}"
+    channel.save()
+    given_up.queue_again()
+    run_stage("notify")
+    assert len(Inbox.received) == 1
 
 
 def test_the_address_of_a_channel_is_never_shown_again(admin_client: Client) -> None:
