@@ -301,6 +301,28 @@ def test_records_that_say_the_same_are_written_once() -> None:
 
 
 @pytest.mark.django_db
+def test_what_is_in_train_is_not_in_validation_too() -> None:
+    for _ in range(12):
+        settled(tasks=["Rent it for a day"])  # the same text and plan, on twelve inbox pages
+    for n in range(12):
+        settled(tasks=["Rent it for a day"], item=make_item(f"Question {n}"))
+    names = tuple(FORMATS.keys() - {"csv"})
+    manifest, files = packed(formats=names, validation_percent=50)
+    for name in names:
+        sides = [files[f"{name}-{split}.jsonl"].splitlines() for split in ("train", "validation")]
+        assert not set(sides[0]) & set(sides[1])
+        assert sum(map(len, sides)) == 13
+        assert any("Question" in line.decode() for line in sides[1])
+    for one in manifest["files"]:
+        assert one["records"] == len(files[one["name"]].splitlines())
+        assert one["sha256"] == hashlib.sha256(files[one["name"]]).hexdigest()
+        assert (one["bytes"], one["problems"]) == (len(files[one["name"]]), [])
+        assert 0 < one["tokens"]["at_most"] < one["bytes"]
+    dropped = [one["duplicates_dropped"] for one in manifest["files"]]
+    assert sum(dropped) == 11 * len(names)
+
+
+@pytest.mark.django_db
 def test_no_item_changes_sides_when_more_is_exported_later() -> None:
     def sides() -> tuple[set[str], set[str]]:
         rows = list(
