@@ -191,9 +191,14 @@ def figure(values: Sequence[float]) -> Figure:
     return Figure(n, mean, max(0.0, min(mean, middle - half)), min(1.0, max(mean, middle + half)))
 
 
+def settled() -> QuerySet[Settlement]:
+    """The decisions that teach: every one that was settled."""
+    return Settlement.objects.filter(status=Settlement.Status.DONE)
+
+
 def rated() -> QuerySet[Settlement]:
     """The settlements that have an acceptance rate."""
-    return Settlement.objects.filter(status=Settlement.Status.DONE, acceptance_rate__isnull=False)
+    return settled().filter(acceptance_rate__isnull=False)
 
 
 def cases(settlements: QuerySet[Settlement]) -> list[Case]:
