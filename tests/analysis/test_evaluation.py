@@ -97,11 +97,30 @@ def test_answers_that_do_not_fit_count_against_the_schema_and_are_named(sandbox:
     found = run("tap", "flour", "standup", argue=False)
     sandbox.claude(script=[{"kind": "wrong_schema", "times": 2}])
     again = run("tap", argue=False)
-    assert (found["calls"], found["schema"]) == (4, {"answers": 3, "mended_or_refused": 1})
+    assert (found["calls"], found["schema"]) == (4, {"answers": 3, "mended_or_refused": 2})
+    assert found["schema_validity"] == pytest.approx(1 / 3)
     assert [one["id"] for one in found["failures"]] == ["tap"]
     assert found["routing_accuracy"] == pytest.approx(2 / 3)
     assert (again["schema_validity"], again["routing_accuracy"]) == (0.0, 0.0)
     assert "did not fit" in again["failures"][0]["why"]
+
+
+def test_only_a_whole_first_answer_of_the_right_form_fits_and_a_call_without_an_answer_is_none() -> None:
+    def call(asker: str, status: str, stop_reason: str, purpose: str = "triage") -> LLMCall:
+        return LLMCall(asker=asker, status=status, stop_reason=stop_reason, purpose=purpose, model="m", cost_usd=0)
+
+    calls = [
+        call("refused", "failed", "refusal"),
+        call("cut off", "answered", "max_tokens"),
+        call("wrong", "answered", "end_turn"),
+        call("wrong", "failed", "", "triage repair"),
+        call("wrong", "answered", "end_turn", "triage repair"),
+        call("right", "failed", ""),  # the vendor was busy
+        call("right", "answered", "end_turn"),
+    ]
+    found = report([], [], calls, asked=0, why="")
+    assert found["schema"] == {"answers": 4, "mended_or_refused": 3}
+    assert found["schema_validity"] == 0.25
 
 
 @pytest.mark.django_db
