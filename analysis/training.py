@@ -8,20 +8,21 @@ count, and under FEWEST none is given.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import combinations
 from math import sqrt
 from statistics import fmean, median
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import CharField, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
 
 from analysis import acceptance, edits, rules
 from analysis.answers import Persona, Plan
 from analysis.edits import Decided
-from analysis.models import HouseRule, LLMCall, Settlement
+from analysis.models import HouseRule, LLMCall, Perspective, Settlement
 
 FEWEST = 5  # below it a figure would say more about chance than about people
 LOW = 0.5  # an acceptance rate under which a decision is listed
@@ -32,8 +33,9 @@ PLAN = "plan"
 WHO = (PLAN, *(persona.value for persona in Persona))
 UNKNOWN = "unknown"
 
+OWN = {"persona model": "model", "persona prompt": "prompt_hash"}  # in which each persona has its own value
 SEGMENTS = (
-    "route", "depth", "lead", "risk", "persona model", "persona prompt", "synthesis model", "synthesis prompt",
+    "route", "depth", "lead", "risk", *OWN, "synthesis model", "synthesis prompt",
 )  # fmt: skip
 
 
@@ -69,7 +71,10 @@ class Median:
 
 @dataclass(frozen=True)
 class Case:
-    """One rated settlement. `rates`: by WHO; `fields`: of an approval, by field of the plan; `segments`: by SEGMENTS."""
+    """One rated settlement. `rates`: by WHO; `fields`: of an approval, by field of the plan.
+
+    `segments`: by SEGMENTS without OWN; `own`: by OWN and persona, of the personas whose call is known.
+    """
 
     settlement: int
     at: datetime
@@ -79,6 +84,7 @@ class Case:
     rates: dict[str, float]
     fields: dict[str, float]
     segments: dict[str, str]
+    own: dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -185,9 +191,14 @@ def figure(values: Sequence[float]) -> Figure:
     return Figure(n, mean, max(0.0, min(mean, middle - half)), min(1.0, max(mean, middle + half)))
 
 
+def settled() -> QuerySet[Settlement]:
+    """The decisions that teach: every one that was settled."""
+    return Settlement.objects.filter(status=Settlement.Status.DONE)
+
+
 def rated() -> QuerySet[Settlement]:
     """The settlements that have an acceptance rate."""
-    return Settlement.objects.filter(status=Settlement.Status.DONE, acceptance_rate__isnull=False)
+    return settled().filter(acceptance_rate__isnull=False)
 
 
 def cases(settlements: QuerySet[Settlement]) -> list[Case]:
@@ -206,10 +217,9 @@ def cases(settlements: QuerySet[Settlement]) -> list[Case]:
         lead=F("synthesis__analysis__lead"),
         route=F(f"{item}route"),
         risk=F(f"{item}answer__risk"),
-        persona_model=last_call("persona", "model"),
-        persona_prompt=last_call("persona", "prompt_hash"),
         synthesis_model=last_call("synthesis", "model"),
         synthesis_prompt=last_call("synthesis", "prompt_hash"),
+        **{f"{who.value}_{field}": last_call("persona", field, who) for who in Persona for field in OWN.values()},
     )
     return [
         Case(
@@ -221,8 +231,11 @@ def cases(settlements: QuerySet[Settlement]) -> list[Case]:
             rates={PLAN: row["acceptance_rate"], **row["persona_rates"]},
             fields=row["field_rates"],
             segments={
-                name: (_version if name.endswith("prompt") else str)(row[name.replace(" ", "_")] or UNKNOWN)
-                for name in SEGMENTS
+                name: _shown(name, row[name.replace(" ", "_")] or UNKNOWN) for name in SEGMENTS if name not in OWN
+            },
+            own={
+                name: {who.value: _shown(name, told) for who in Persona if (told := row[f"{who.value}_{field}"])}
+                for name, field in OWN.items()
             },
         )
         for row in rows
@@ -246,8 +259,16 @@ def by_field(found: Sequence[Case]) -> dict[str, Figure]:
 
 
 def by_segment(found: Sequence[Case]) -> dict[str, list[Row]]:
-    """The same for each value of each of SEGMENTS."""
-    return {name: _rows((case.segments[name], case) for case in found) for name in SEGMENTS}
+    """The same for each value of each of SEGMENTS.
+
+    For those in OWN a persona's rate counts under its own value, and the plan's under each value that took part in it.
+    """
+    return {
+        name: _rows(part for case in found for part in _parts(case, name))
+        if name in OWN
+        else _rows((case.segments[name], case) for case in found)
+        for name in SEGMENTS
+    }
 
 
 def trend(found: Sequence[Case]) -> list[Row]:
@@ -323,22 +344,41 @@ def _rows(named: Iterable[tuple[str, Case]]) -> list[Row]:
     return [Row(name, by_persona(groups[name])) for name in sorted(groups)]
 
 
+def _parts(case: Case, name: str) -> Iterator[tuple[str, Case]]:
+    """Each value of one of OWN in this case, with the rates that count under it."""
+    values = {who: case.own[name].get(who, UNKNOWN) for who in case.rates | case.own[name] if who != PLAN}
+    for value in set(values.values()) or {UNKNOWN}:
+        rates = {who: rate for who, rate in case.rates.items() if who == PLAN or values[who] == value}
+        yield value, replace(case, rates=rates)
+
+
 def _median(values: Sequence[float]) -> Median:
     return Median(len(values), median(values) if len(values) >= FEWEST else None)
 
 
-def last_call(purpose: str, field: str) -> Subquery:
-    """For settlements: a column of the last call for this purpose that was answered before the plan was proposed."""
+def last_call(purpose: str, field: str, persona: Persona | None = None) -> Subquery:
+    """For settlements: a column of the last call for this purpose that was answered before the plan was proposed.
+
+    `persona`: of its calls only. A voice that a new version took over was paid for under an earlier one of the item.
+    """
     calls = LLMCall.objects.filter(
         item=OuterRef("synthesis__analysis__item"),
         purpose__startswith=purpose,
         status=LLMCall.Status.ANSWERED,
         opened_at__lte=OuterRef("synthesis__status_since"),
     )
+    if persona:
+        voices = Perspective.objects.filter(
+            analysis__item=OuterRef(OuterRef("synthesis__analysis__item")), persona=persona
+        )
+        asker = Concat(Value(f"{Perspective.stage} "), Cast("pk", CharField()))
+        calls = calls.filter(asker__in=voices.annotate(asker=asker).values("asker"))
     return Subquery(calls.order_by("-opened_at", "-pk").values(field)[:1])
 
 
-def _version(digest: str) -> str:
-    """A prompt's hash as people know it: eight characters of the version, and of the house rules behind it."""
-    version, _, told = digest.partition("+")
+def _shown(name: str, value: str) -> str:
+    """A segment's value as people know it: of a prompt's hash eight characters, and of the house rules behind it."""
+    if not name.endswith("prompt"):
+        return value
+    version, _, told = value.partition("+")
     return f"{version[:8]} with rules {told[:8]}" if told else version[:8]

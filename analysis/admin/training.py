@@ -101,8 +101,10 @@ def _sections(report: Report) -> list[Section]:
     ]
 
 
+EACH = "Each persona counts under its own; the plan under each that took part in it."
 SAID = {
-    "persona prompt": "The hash of the wording that the personas were last given before the plan, shortened.",
+    "persona model": f"The model that the persona was last asked of before the plan. {EACH}",
+    "persona prompt": f"The hash of the wording that the persona was last given before the plan, shortened. {EACH}",
     "synthesis prompt": "The hash of the wording that the synthesis was given, shortened.",
     "risk": "As the triage saw it.",
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 from analysis.answers import Route, SynthesisAnswer, TriageAnswer
 from analysis.evaluation.labels import Label
+from analysis.llm.reading import COMPLETE
 from analysis.models import LLMCall
 from analysis.training import figure
 
@@ -59,8 +60,7 @@ def report(
     seen: Sequence[Sorted], argued: Sequence[Argued], calls: Sequence[LLMCall], *, asked: int, why: str
 ) -> dict[str, Any]:
     """The figures; a share is a fraction with its n and 95 % interval, or null under five. `why`: what stopped the run."""
-    first = [call for call in calls if not call.purpose.endswith("repair")]
-    mended = len(calls) - len(first)
+    fitted = _fitted(calls)
     return {
         "complete": not why,
         "stopped_by": why,
@@ -76,8 +76,8 @@ def report(
             "thin": sum(one.label.thin for one in seen),
             "routing_of_the_rest": _share([one.right for one in seen if one.answer and not one.held]),
         },
-        "schema_validity": _exact([True] * (len(first) - mended) + [False] * mended),
-        "schema": {"answers": len(first), "mended_or_refused": mended},
+        "schema_validity": _exact(fitted),
+        "schema": {"answers": len(fitted), "mended_or_refused": fitted.count(False)},
         "failures": [{"id": one.label.id, "why": one.failed} for one in seen if one.failed],
         "wrong": [
             {"id": one.label.id, "labelled": one.label.route.value, "said": one.answer.route, "held": one.held}
@@ -89,6 +89,16 @@ def report(
         "models": dict(sorted(Counter(call.model for call in calls).items())),
         "quick_against_standard": _compared(argued),
     }
+
+
+def _fitted(calls: Sequence[LLMCall]) -> list[bool]:
+    """Of each answer that came to a question as it was first put: whether it was whole, no refusal, and of the right form."""
+    mended = {call.asker for call in calls if call.purpose.endswith("repair")}
+    answers = [call for call in calls if call.stop_reason and not call.purpose.endswith("repair")]
+    return [
+        call.status == LLMCall.Status.ANSWERED and call.stop_reason in COMPLETE and call.asker not in mended
+        for call in answers
+    ]
 
 
 def _compared(argued: Sequence[Argued]) -> dict[str, Any]:

@@ -7,24 +7,31 @@ earlier one.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from analysis import llm, prompts, router, rules
-from analysis.answers import Persona, PerspectiveAnswer, SynthesisAnswer, TriageAnswer
+from analysis.answers import Answer, Persona, PerspectiveAnswer, SynthesisAnswer, TriageAnswer
 from analysis.evaluation.labels import Label
 from analysis.evaluation.report import Argued, Sorted, report
+from analysis.ledger import OverBudget, Stopped
 from analysis.models import Analysis, Evaluation, LLMCall, Perspective, Policy, PromptVersion, Synthesis, Triage
-from emm.jobs import Later, Never
+from emm.jobs import Later, Misconfigured, Never
 
 MOST_QUICK = 5  # quick runs for the price of one standard run; more would prove nothing further
+TRIES = 5  # of one question while the vendor is busy
+FIRST_WAIT_SECONDS = 30
 Say = Callable[[str], None]
+A = TypeVar("A", bound=Answer)
 
 
 class Incomplete(Exception):
@@ -33,10 +40,30 @@ class Incomplete(Exception):
 
 @dataclass(frozen=True)
 class _Sitting:
-    """One run: what its calls are known by in the ledger, and how many keys it has used."""
+    """One run: what its calls are known by in the ledger, how many keys it has used, and whom it tells."""
 
     evaluation: Evaluation
     keys: Counter[str]
+    say: Say
+
+    def ask(self, question: Callable[[], A]) -> A:
+        """The answer to `question`, put again while the vendor is busy: TRIES in all, each wait twice as long, or longer
+        where the vendor asks for it.
+
+        Raises what llm.ask raises: at once where only a person or another day could help.
+        """
+        for before in range(TRIES - 1):
+            try:
+                return question()
+            except (OverBudget, Stopped, Misconfigured):
+                raise
+            except Later as busy:
+                if not isinstance(busy.until, timedelta):
+                    raise
+                seconds = max(busy.until.total_seconds(), FIRST_WAIT_SECONDS * 2**before)
+                self.say(f"{busy.why} It is asked again in {seconds:.0f} s.")
+                time.sleep(seconds)
+        return question()
 
     def key(self) -> int:
         self.keys["used"] += 1
@@ -57,10 +84,11 @@ class _Sitting:
 def evaluate(found: Sequence[Label], *, by: str, argue: bool = True, say: Say = lambda line: None) -> Evaluation:
     """Ask about each label, and where `argue` compare standard with quick on those that have a best option.
 
-    Raises Incomplete, after storing what was seen, where a budget, a key, a price or the vendor stops the run.
+    A vendor that is busy is waited for, for minutes. Raises Incomplete, after storing what was seen, where a budget, a
+    key, a price or the vendor stops the run.
     """
     evaluation = Evaluation.objects.create(by=by[:150])
-    sitting = _Sitting(evaluation, Counter())
+    sitting = _Sitting(evaluation, Counter(), say)
     seen: list[Sorted] = []
     argued: list[Argued] = []
     left = Decimal(0)  # what the standard runs cost and quick ones have not spent yet: the next item's may
@@ -90,14 +118,17 @@ def _sort(sitting: _Sitting, label: Label) -> Sorted:
     item = label.item()
     prompt = prompts.served("triage")
     try:
-        answer = llm.ask(
-            purpose="triage",
-            job=Triage(pk=sitting.key()),
-            item=None,
-            system=prompt.text,
-            user=prompts.triage_user(item),
-            answer=TriageAnswer,
-            prompt_hash=sitting.hash(prompt),
+        job = Triage(pk=sitting.key())
+        answer = sitting.ask(
+            lambda: llm.ask(
+                purpose="triage",
+                job=job,
+                item=None,
+                system=prompt.text,
+                user=prompts.triage_user(item),
+                answer=TriageAnswer,
+                prompt_hash=sitting.hash(prompt),
+            )
         )
     except Never as never:
         return Sorted(label, None, False, never.why)
@@ -137,15 +168,18 @@ def _run(sitting: _Sitting, label: Label, personas: Sequence[Persona]) -> Synthe
     try:
         voices = [_voice(sitting, analysis, persona, cached=len(personas) > 1) for persona in personas]
         prompt = rules.with_house_rules(prompts.served("synthesis"))
-        return llm.ask(
-            purpose="synthesis",
-            job=Synthesis(pk=sitting.key()),
-            item=None,
-            system=prompt.text,
-            shared=prompts.matter(analysis),
-            user=prompts.opinions(analysis, prompts.shuffled(analysis, voices)),
-            answer=SynthesisAnswer,
-            prompt_hash=sitting.hash(prompt),
+        job = Synthesis(pk=sitting.key())
+        return sitting.ask(
+            lambda: llm.ask(
+                purpose="synthesis",
+                job=job,
+                item=None,
+                system=prompt.text,
+                shared=prompts.matter(analysis),
+                user=prompts.opinions(analysis, prompts.shuffled(analysis, voices)),
+                answer=SynthesisAnswer,
+                prompt_hash=sitting.hash(prompt),
+            )
         )
     except Never:
         return None
@@ -154,17 +188,19 @@ def _run(sitting: _Sitting, label: Label, personas: Sequence[Persona]) -> Synthe
 def _voice(sitting: _Sitting, analysis: Analysis, persona: Persona, *, cached: bool) -> Perspective:
     prompt = rules.with_house_rules(prompts.served("persona"))
     job = Perspective(pk=sitting.key(), analysis=analysis, persona=persona.value)
-    answer = llm.ask(
-        purpose="persona",
-        job=job,
-        item=None,
-        system=prompts.common(prompt),
-        shared=prompts.matter(analysis),
-        role=prompts.role(prompt, persona),
-        persona=persona.value,
-        cached=cached and llm.shares_model(persona),
-        answer=PerspectiveAnswer,
-        prompt_hash=sitting.hash(prompt),
+    answer = sitting.ask(
+        lambda: llm.ask(
+            purpose="persona",
+            job=job,
+            item=None,
+            system=prompts.common(prompt),
+            shared=prompts.matter(analysis),
+            role=prompts.role(prompt, persona),
+            persona=persona.value,
+            cached=cached and llm.shares_model(persona),
+            answer=PerspectiveAnswer,
+            prompt_hash=sitting.hash(prompt),
+        )
     )
     job.answer = answer.model_dump(mode="json")
     return job

@@ -41,20 +41,42 @@ class _File:
     def __init__(self, folder: Path, name: str, split: str) -> None:
         self.format, self.split = name, split
         self.path = folder / ("decisions.csv" if name == "csv" else f"{name}-{split}.jsonl")
-        self._out: IO[bytes] = self.path.open("wb")
-        self._sha256 = hashlib.sha256()
         self._seen: set[bytes] = set()
-        self.records = self.duplicates = self.bytes = self.text_bytes = 0
+        self.duplicates = 0
+        self._begin()
 
     def write(self, record: Record) -> None:
         if self.format == "csv" and not self.records:
             self._put(csv_line(list(record)))
         line = csv_line(record.values()) if self.format == "csv" else json_line(record)
-        digest = hashlib.sha256(line).digest()[:16]
-        if digest in self._seen:
+        if (key := _key(line)) in self._seen:
             self.duplicates += 1
             return
-        self._seen.add(digest)
+        self._seen.add(key)
+        self._add(line, record)
+
+    def leave_to(self, other: _File) -> None:
+        """Drop the records that are in `other` too. One is in memory at once; not for tables."""
+        shared = self._seen & other._seen
+        if not shared:
+            return
+        self._out.close()
+        with_copies = self.path.rename(self.path.with_suffix(".copies"))
+        self._begin()
+        with with_copies.open("rb") as lines:
+            for line in lines:
+                if _key(line) in shared:
+                    self.duplicates += 1
+                else:
+                    self._add(line, json.loads(line))
+        with_copies.unlink()
+
+    def _begin(self) -> None:
+        self._out: IO[bytes] = self.path.open("wb")
+        self._sha256 = hashlib.sha256()
+        self.records = self.bytes = self.text_bytes = 0
+
+    def _add(self, line: bytes, record: Record) -> None:
         self._put(line)
         self.records += 1
         self.text_bytes += sum(len(text.encode()) for text in _texts(record))
@@ -118,6 +140,11 @@ def csv_line(cells: Any) -> bytes:
     return out.getvalue().encode()
 
 
+def _key(line: bytes) -> bytes:
+    """What a line is known by among millions, in little memory."""
+    return hashlib.sha256(line).digest()[:16]
+
+
 def _neutral(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA) else cell
 
@@ -136,6 +163,8 @@ def _write(choice: Choice, folder: Path) -> dict[str, Any]:
             split = "all" if name == "csv" else "validation" if one.validation else "train"
             for record in FORMATS[name].records(one):
                 files[name, split].write(record)
+    for name in set(choice.formats) - {"csv"}:
+        files[name, "validation"].leave_to(files[name, "train"])
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "written_at": timezone.now().isoformat(timespec="seconds"),
@@ -148,7 +177,8 @@ def _write(choice: Choice, folder: Path) -> dict[str, Any]:
             kind.value: {"what": WHAT[kind], "values": redactor.counts[kind]} for kind in sorted(choice.redact)
         },
         "not_redacted": "names, street addresses, and what is spelled out in words",
-        "split": "by the hash of the inbox page's id: an item never changes sides, nor do its revisions part",
+        "split": "by the hash of the inbox page's id: an item never changes sides, nor do its revisions part; of "
+        "records that say the same on both sides only the one in train is kept",
         "tokens": TOKENS,
         "files": [file.close() for file in files.values()],
     }

@@ -38,7 +38,7 @@ class Choice:
 
     def decisions(self) -> QuerySet[Settlement]:
         """The settled decisions that fit, the oldest first, each with its route, prompt and model."""
-        found = Settlement.objects.filter(status=Settlement.Status.DONE).annotate(
+        found = training.settled().annotate(
             route=F("synthesis__analysis__item__triage__route"),
             prompt=training.last_call("synthesis", "prompt_hash"),
             model=training.last_call("synthesis", "model"),

@@ -30,20 +30,37 @@ WHAT = {
     Kind.PHONE: "groups of seven digits or more that are no date",
 }
 
-_CODES = "USD|EUR|GBP|CHF|JPY|INR|CAD|AUD|SEK|NOK|DKK|PLN|CZK|dollars?|euros?|pounds?|francs?"
-_CURRENCY = rf"(?:[$€£¥₹]|\b(?:US|A|C|NZ)\$|\b(?:{_CODES})\b)"
-_SUM = r"\d{1,15}(?:[.,'\u00a0\u202f ]\d{2,3}){0,5}(?: ?(?:k|m|mn|bn|thousand|million|billion)\b)?"
+_LETTER = r"[^\W\d_]"
+_DASH = r"[-\u2013\u2014]"
+_GAP = r"[^\S\n]{0,2}"
+_DATE = r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
+_PHONE = r"\+?\(?\d(?:[ ()/.\u00a0-]{0,2}\d){6,17}(?!\d)"
+_SIGN = rf"(?:(?<!{_LETTER})(?:US|A|C|NZ|HK|S|R))?[$¢£¤¥฿\u20a0-\u20cf\uff04\uffe1\uffe5]"
+# Codes that are words as well, such as RON, TRY or PHP, are left out.
+_CODE = "USD|EUR|GBP|CHF|JPY|CNY|RMB|INR|CAD|AUD|NZD|HKD|SGD|TWD|KRW|BRL|MXN|ZAR|SEK|NOK|DKK|ISK|PLN|CZK|HUF|UAH|AED"
+_NAME = "(?:dollars?|euros?|pounds?|francs?|rupees?|kronor|kroner|yen|yuan)"
+_CURRENCY = rf"(?:{_SIGN}|(?<!{_LETTER})(?:[km]?(?:{_CODE})|{_NAME}|kr\.?|Rs\.?)(?!{_LETTER}))"
+_SCALE = (
+    r"(?:k|mm?|mn|bn?|tn?|hundred|thousand|(?:m|b|tr)illion(?:s|en)?|Milliarden?|Tsd|Mio|Mrd|lakhs?|crores?)"
+    rf"(?!{_LETTER})(?:(?<=Tsd|Mio|Mrd)\.)?"
+)
+_SUM = rf"(?!{_DATE})(?>\d+(?:[.,'\u2019]\d+|[ \u00a0\u202f]\d{{3}}(?!\d)){{0,8}})(?:{_GAP}{_SCALE})?"
+# Numbers on both sides of a currency are both hidden: "2026 EUR 400" does not say which of them is the sum.
+_MONEY = (
+    rf"{_CURRENCY}{_GAP}[-+~.]?{_SUM}(?:{_GAP}{_DASH}{_GAP}{_SUM})?"
+    rf"|(?<!\d)(?:{_SUM}{_GAP}(?:{_DASH}|\bto\b){_GAP})?{_SUM}(?:,{_DASH}{{1,2}})?"
+    rf"{_GAP}(?:(?:{_LETTER}|\.){{2,12}} (?={_NAME}))?{_CURRENCY}(?:{_GAP}(?!{_PHONE}){_SUM})?"
+)
 _SHAPE = re.compile(
-    r"(?P<mail>(?<![\w.+-])[\w.+-]++@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
+    rf"(?P<mark>\[(?:{'|'.join(kind.name for kind in Kind)})_[0-9a-f]{{8}}\])"
+    r"|(?P<mail>(?<![\w.+-])[\w.+-]++@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
     r"|(?P<account>\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b|\b\d(?:[ -]?\d){12,18}\b)"
-    rf"|(?P<money>{_CURRENCY} ?{_SUM}|\b{_SUM} ?{_CURRENCY})"
-    r"|(?P<number>(?<![\w.])\+?\(?\d(?:[ ()/.\u00a0-]{0,2}\d){6,17}(?!\w))",
+    rf"|(?P<money>{_MONEY})"
+    rf"|(?P<number>(?<!\d){_PHONE}(?:x\d{{1,6}})?)"
+    r"|(?P<run>\d{8,})",
     re.IGNORECASE,
 )
-_DATES = re.compile(
-    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?: \d{1,2}(?:[:.]?\d{2})?)?"
-    r"|(?:19|20)\d\d ?- ?(?:19|20)\d\d"
-)
+_DATES = re.compile(rf"{_DATE}(?: \d{{1,2}}(?:[:.]?\d{{2}})?)?|(?:19|20)\d\d ?- ?(?:19|20)\d\d")
 
 
 class Redactor:
@@ -66,13 +83,18 @@ class Redactor:
         if kind is None or kind not in self.kinds:
             return found[0]
         self.counts[kind.value] += 1
-        same = re.sub(r"[^\w@.+]", "", found[0]).casefold()
+        same = re.sub(r"[^\w@.+,]|,(?=\d{3})", "", found[0]).casefold()  # a comma may be a decimal point
         return f"[{kind.name}_{salted_hmac('analysis.exports', same).hexdigest()[:8]}]"
 
     def _kind(self, found: re.Match[str]) -> Kind | None:
-        """None: a number that is a date."""
-        if found.lastgroup != "number":
-            return Kind(str(found.lastgroup))
-        if _DATES.fullmatch(found[0]):
-            return None
-        return Kind.ACCOUNT if re.fullmatch(r"\d{8,}", found[0]) else Kind.PHONE
+        """None: a mark that stands there already, or a number that is a date."""
+        match found.lastgroup:
+            case "mark":
+                return None
+            case "run":
+                return Kind.ACCOUNT
+            case "number":
+                if _DATES.fullmatch(found[0]):
+                    return None
+                return Kind.ACCOUNT if re.fullmatch(r"\d{8,}", found[0]) else Kind.PHONE
+        return Kind(str(found.lastgroup))

@@ -17,11 +17,21 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 from django.test import Client
 
-from analysis import evaluation
+from analysis import evaluation, switch
 from analysis.answers import Route
 from analysis.evaluation.report import Argued, Sorted, report
 from analysis.evaluation.run import _more
-from analysis.models import Analysis, Budget, BudgetPeriod, Evaluation, LLMCall, Perspective, Synthesis, Triage
+from analysis.models import (
+    Analysis,
+    Budget,
+    BudgetPeriod,
+    Evaluation,
+    LLMCall,
+    ModelPrice,
+    Perspective,
+    Synthesis,
+    Triage,
+)
 from emm import logs
 from notion_sync.models import InboxItem, NotionCall, OutboxEntry
 from tests.factories import synthesis_answer, triage_answer
@@ -97,11 +107,30 @@ def test_answers_that_do_not_fit_count_against_the_schema_and_are_named(sandbox:
     found = run("tap", "flour", "standup", argue=False)
     sandbox.claude(script=[{"kind": "wrong_schema", "times": 2}])
     again = run("tap", argue=False)
-    assert (found["calls"], found["schema"]) == (4, {"answers": 3, "mended_or_refused": 1})
+    assert (found["calls"], found["schema"]) == (4, {"answers": 3, "mended_or_refused": 2})
+    assert found["schema_validity"] == pytest.approx(1 / 3)
     assert [one["id"] for one in found["failures"]] == ["tap"]
     assert found["routing_accuracy"] == pytest.approx(2 / 3)
     assert (again["schema_validity"], again["routing_accuracy"]) == (0.0, 0.0)
     assert "did not fit" in again["failures"][0]["why"]
+
+
+def test_only_a_whole_first_answer_of_the_right_form_fits_and_a_call_without_an_answer_is_none() -> None:
+    def call(asker: str, status: str, stop_reason: str, purpose: str = "triage") -> LLMCall:
+        return LLMCall(asker=asker, status=status, stop_reason=stop_reason, purpose=purpose, model="m", cost_usd=0)
+
+    calls = [
+        call("refused", "failed", "refusal"),
+        call("cut off", "answered", "max_tokens"),
+        call("wrong", "answered", "end_turn"),
+        call("wrong", "failed", "", "triage repair"),
+        call("wrong", "answered", "end_turn", "triage repair"),
+        call("right", "failed", ""),  # the vendor was busy
+        call("right", "answered", "end_turn"),
+    ]
+    found = report([], [], calls, asked=0, why="")
+    assert found["schema"] == {"answers": 4, "mended_or_refused": 3}
+    assert found["schema_validity"] == 0.25
 
 
 @pytest.mark.django_db
@@ -123,14 +152,52 @@ def test_the_command_prints_json_and_words(sandbox: Sandbox) -> None:
         call_command("evaluate", "--only", "nonsense")
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a run would have waited."""
+    found: list[float] = []
+    monkeypatch.setattr("analysis.evaluation.run.time.sleep", found.append)
+    return found
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize("reason", ["budget", "vendor"])
-def test_a_run_that_is_stopped_fails_and_says_why_with_what_it_saw(sandbox: Sandbox, reason: str) -> None:
+def test_a_busy_vendor_is_asked_again_and_the_run_goes_on(sandbox: Sandbox, waits: list[float]) -> None:
+    sandbox.claude(script=[{"kind": "529", "times": 2}])
+    told: list[str] = []
+    found = run("tap", "flour", argue=False, say=told.append)
+    assert (found["complete"], found["items"], found["failures"]) == (True, 2, [])
+    assert (found["schema"], found["calls"]) == ({"answers": 2, "mended_or_refused": 0}, 4)
+    assert waits == [30, 60]
+    assert "529" in told[0]
+    assert told[0].endswith("It is asked again in 30 s.")
+
+
+@pytest.mark.django_db
+def test_what_was_heard_before_a_busy_moment_is_not_bought_again(sandbox: Sandbox, waits: list[float]) -> None:
+    sandbox.claude(script=[{"kind": "529", "match": {"purpose": "synthesis"}}])
+    compared = run("lease")["quick_against_standard"]
+    runs = 1 + sum(compared["quick_runs"])
+    purposes = Counter(LLMCall.objects.values_list("purpose", "status"))
+    assert purposes["persona", "answered"] == 3 + runs - 1
+    assert (purposes["synthesis", "failed"], purposes["synthesis", "answered"]) == (1, runs)
+    assert waits == [30]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reason", ["budget", "switch", "price", "vendor"])
+def test_a_run_that_is_stopped_fails_and_says_why_with_what_it_saw(
+    sandbox: Sandbox, reason: str, waits: list[float]
+) -> None:
     run("tap", argue=False)  # makes the budgets
-    if reason == "budget":
-        Budget.objects.filter(scope="day").update(limit_usd=0)
-    else:
-        sandbox.claude(script=[{"kind": "529", "times": 5}])
+    match reason:
+        case "budget":
+            Budget.objects.filter(scope="day").update(limit_usd=0)
+        case "switch":
+            switch.stop(by="ana", reason="A test.")
+        case "price":
+            ModelPrice.objects.all().delete()
+        case "vendor":
+            sandbox.claude(script=[{"kind": "529", "times": 5}])
     out = io.StringIO()
     with pytest.raises(CommandError, match="could not be completed"):
         call_command("evaluate", "--json", "--only", "flour", stdout=out, stderr=io.StringIO())
@@ -140,6 +207,7 @@ def test_a_run_that_is_stopped_fails_and_says_why_with_what_it_saw(sandbox: Sand
     last = Evaluation.objects.order_by("-pk")[0]
     assert (last.complete, last.report) == (False, found)
     assert last.finished_at is not None
+    assert waits == ([30, 60, 120, 240] if reason == "vendor" else []), "only the vendor may be ready in a minute"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import gc
 import hashlib
 import io
 import json
+import re
 import tracemalloc
 import zipfile
 from datetime import UTC, date, datetime, timedelta
@@ -181,10 +182,67 @@ def test_each_filter_leaves_out_what_does_not_fit() -> None:
 )
 def test_mail_and_numbers_are_hidden_and_dates_and_counts_are_not(text: str, kinds: list[str]) -> None:
     redactor = Redactor(Kind)
-    hidden = redactor.hide(text)
+    marked = redactor.hide(text)
     assert sorted(redactor.counts.elements()) == sorted(kinds)
-    assert (hidden == text) == (not kinds)
-    assert Redactor(Kind).hide(hidden) == hidden  # a mark is no number
+    assert (marked == text) == (not kinds)
+    assert Redactor(Kind).hide(marked) == marked  # a mark is no number
+
+
+def hidden(text: str) -> str:
+    """`text` redacted, its marks without what tells them apart."""
+    return re.sub(r"_[0-9a-f]{8}]", "]", Redactor(Kind).hide(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Pay $1.5M now, then $.50.", "Pay [MONEY] now, then [MONEY]."),
+        ("It costs 1.5 million dollars, or 5 hundred Swiss francs", "It costs [MONEY], or [MONEY]"),
+        ("€2.5k, USD 1.2bn, US$ 5.5m, 1.2m€", "[MONEY], [MONEY], [MONEY], [MONEY]"),
+        ("a fee of 1,5 EUR, 10 Mio. EUR or 45,- EUR", "a fee of [MONEY], [MONEY] or [MONEY]"),
+        ("45,000 CNY and kr 45000 and Rs. 4,200 and 10 MEUR", "[MONEY] and [MONEY] and [MONEY] and [MONEY]"),
+        ("EUR400, 400EUR, 1'234.50 CHF, 1\u00a0234,50\u00a0€", "[MONEY], [MONEY], [MONEY], [MONEY]"),
+        ("€1.234.567,89; $4,200/month", "[MONEY]; [MONEY]/month"),
+        ("400-500 EUR, 400 to 500 EUR, $1.5M-2M", "[MONEY], [MONEY], [MONEY]"),
+        ("buy 5 $400 chairs, in 2026 EUR 400", "buy [MONEY] chairs, in [MONEY]"),
+        ("on 22.11.2026 $400, and 400 EUR 22.11.2026", "on 22.11.2026 [MONEY], and [MONEY] 22.11.2026"),
+        ("2 for $400, 3 times", "2 for [MONEY], 3 times"),
+        ("400 EUR 0171 2345678", "[MONEY] [PHONE]"),
+        ("We try 3 times, PHP 8.2, Ron 3", "We try 3 times, PHP 8.2, Ron 3"),
+        ("track 12345678901234567890", "track [ACCOUNT]"),
+        ("id 555123456a, x20261122_y", "id [ACCOUNT]a, x[ACCOUNT]_y"),
+        ("call 555-123-4567x12 or Tel.0171 234567 or 0171 2345678_", "call [PHONE] or Tel.[PHONE] or [PHONE]_"),
+        ("2026-11-22T09:30, 22.11.2026a", "2026-11-22T09:30, 22.11.2026a"),
+    ],
+)
+def test_an_amount_or_a_number_is_hidden_whole_and_what_stands_around_it_stays(text: str, left: str) -> None:
+    assert hidden(text) == left
+
+
+@given(
+    whole=st.integers(0, 10**15),
+    thousands=st.sampled_from(["", ",", ".", "'", " ", "\u00a0", "\u202f"]),
+    fraction=st.from_regex(r"([.,][0-9]{1,6})?", fullmatch=True),
+    scale=st.sampled_from(["", "k", "M", " million", "bn", " Mio.", "\u00a0Mrd."]),
+    gap=st.sampled_from(["", " ", "  ", "\u00a0"]),
+    currency=st.sampled_from(["$", "€", "US$", "₹", "EUR", "usd", "CNY", "kr", "euros"]),
+    behind=st.booleans(),
+)
+def test_no_digit_of_an_amount_is_left(
+    whole: int, thousands: str, fraction: str, scale: str, gap: str, currency: str, behind: bool
+) -> None:
+    amount = f"{whole:,}".replace(",", thousands) + fraction + scale
+    gap = gap or " " * (scale[-1:].isalpha() and currency[0].isalpha())
+    said = f"{amount}{gap}{currency}" if behind else f"{currency}{gap}{amount}"
+    assert not re.search(r"\d", hidden(f"We pay {said} then."))
+
+
+around = st.text(alphabet="12a_.x-/ $", max_size=9)
+
+
+@given(around, st.from_regex(r"[0-9]{8,30}", fullmatch=True), around)
+def test_no_run_of_eight_digits_is_left_whatever_stands_around_it(before: str, run: str, after: str) -> None:
+    assert not re.search(r"\d{8}", hidden(f"{before}{run}{after}"))
 
 
 def test_the_same_value_gets_the_same_mark_however_it_is_spaced_and_others_another() -> None:
@@ -192,6 +250,12 @@ def test_the_same_value_gets_the_same_mark_however_it_is_spaced_and_others_anoth
     assert one == same != other
     assert one.startswith("[PHONE_")
     assert "5337822" not in one
+
+
+def test_a_decimal_comma_makes_another_value_and_one_between_thousands_does_not() -> None:
+    fraction, whole, spaced, grouped = map(Redactor(Kind).hide, ("1,5 EUR", "15 EUR", "1500 EUR", "1,500 EUR"))
+    assert fraction != whole
+    assert spaced == grouped
 
 
 def test_a_kind_that_is_kept_stays_and_a_key_never_does() -> None:
@@ -202,11 +266,12 @@ def test_a_kind_that_is_kept_stays_and_a_key_never_does() -> None:
 
 @given(st.text(alphabet="a1@.-+ ()€$", max_size=300))
 def test_redaction_never_leaves_a_mail_address_and_never_fails(text: str) -> None:
-    hidden = Redactor(Kind).hide(f"{text} ana@example.com {text}")
-    assert "ana@example.com" not in hidden
+    assert "ana@example.com" not in Redactor(Kind).hide(f"{text} ana@example.com {text}")
 
 
-@pytest.mark.parametrize("text", ["a" * 100_000, "1 " * 50_000, "a.-" * 40_000 + "@", "EUR" * 30_000, "$1" * 5_000])
+@pytest.mark.parametrize(
+    "text", ["a" * 100_000, "1 " * 50_000, "a.-" * 40_000 + "@", "EUR" * 30_000, "$1" * 5_000, "1.1," * 30_000]
+)
 def test_redaction_takes_time_in_proportion_to_the_text(text: str) -> None:
     Redactor(Kind).hide(text)  # one that backtracks would not come back
 
@@ -233,6 +298,28 @@ def test_records_that_say_the_same_are_written_once() -> None:
     manifest, _ = packed(formats=("supervised",), **NO_SPLIT)
     train = manifest["files"][0]
     assert (train["records"], train["duplicates_dropped"]) == (2, 2)
+
+
+@pytest.mark.django_db
+def test_what_is_in_train_is_not_in_validation_too() -> None:
+    for _ in range(12):
+        settled(tasks=["Rent it for a day"])  # the same text and plan, on twelve inbox pages
+    for n in range(12):
+        settled(tasks=["Rent it for a day"], item=make_item(f"Question {n}"))
+    names = tuple(FORMATS.keys() - {"csv"})
+    manifest, files = packed(formats=names, validation_percent=50)
+    for name in names:
+        sides = [files[f"{name}-{split}.jsonl"].splitlines() for split in ("train", "validation")]
+        assert not set(sides[0]) & set(sides[1])
+        assert sum(map(len, sides)) == 13
+        assert any("Question" in line.decode() for line in sides[1])
+    for one in manifest["files"]:
+        assert one["records"] == len(files[one["name"]].splitlines())
+        assert one["sha256"] == hashlib.sha256(files[one["name"]]).hexdigest()
+        assert (one["bytes"], one["problems"]) == (len(files[one["name"]]), [])
+        assert 0 < one["tokens"]["at_most"] < one["bytes"]
+    dropped = [one["duplicates_dropped"] for one in manifest["files"]]
+    assert sum(dropped) == 11 * len(names)
 
 
 @pytest.mark.django_db

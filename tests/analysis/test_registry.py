@@ -25,6 +25,7 @@ def written(workspace: Sandbox, persona: str = "The Quant") -> dict[str, Any]:
     return {
         "prompt": "".join(part["plain_text"] for part in properties["System_Prompt"]["rich_text"]),
         "model": "".join(part["plain_text"] for part in properties["API_Model"]["rich_text"]),
+        "focus": "".join(part["plain_text"] for part in properties["Focus_Area"]["rich_text"]),
         "rate": properties["Acceptance_Rate"]["number"],
     }
 
@@ -56,14 +57,44 @@ def test_a_look_at_what_is_current_writes_nothing(workspace: Sandbox) -> None:
     assert len(workspace.requests()) == before
 
 
+def approve(times: int) -> None:
+    """So many approvals that are settled, of 0.4 for the Quant."""
+    for _ in range(times):
+        settlement = make_settlement(make_proposal(make_item()), "Approved")
+        columns = {"status": "done", "decision": "Approved", "acceptance_rate": 1.0, "persona_rates": {"quant": 0.4}}
+        Settlement.objects.filter(pk=settlement.pk).update(**columns, status_since=Now())
+
+
 def test_acceptance_shows_from_five_decisions_on(workspace: Sandbox) -> None:
     poll_now()
     for count in range(5):
         assert written(workspace)["rate"] is None, count
-        settlement = make_settlement(make_proposal(make_item()), "Approved")
-        columns = {"status": "done", "decision": "Approved", "acceptance_rate": 1.0, "persona_rates": {"quant": 0.4}}
-        Settlement.objects.filter(pk=settlement.pk).update(**columns, status_since=Now())
+        approve(1)
     assert written(workspace)["rate"] == pytest.approx(0.4)
+
+
+def test_the_count_behind_the_acceptance_stands_beside_it_in_words(workspace: Sandbox) -> None:
+    poll_now()
+    focus = written(workspace)["focus"]
+    assert "base rates" in focus
+    approve(5)
+    assert written(workspace)["focus"] == f"{focus}\nAcceptance_Rate: 40% over 5 approved plans."
+    approve(1)
+    assert written(workspace)["focus"] == f"{focus}\nAcceptance_Rate: 40% over 6 approved plans."
+    before = len(workspace.requests())
+    registry.keep_current()
+    work()
+    assert len(workspace.requests()) == before, "nothing has changed"
+
+
+def test_an_acceptance_that_too_few_decisions_are_left_for_is_taken_off_the_page(workspace: Sandbox) -> None:
+    poll_now()
+    focus = written(workspace)["focus"]
+    approve(5)
+    assert written(workspace)["rate"] == pytest.approx(0.4)
+    Settlement.objects.filter(pk=Settlement.objects.latest("pk").pk).update(acceptance_rate=None)
+    found = written(workspace)
+    assert (found["rate"], found["focus"]) == (None, focus)
 
 
 def test_a_page_that_a_person_made_is_left_alone(workspace: Sandbox) -> None:

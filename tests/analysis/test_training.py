@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from analysis import acceptance, edits, rules, training
 from analysis.answers import Plan
 from analysis.edits import Decided, Edit, Kind
-from analysis.models import HouseRule, LLMCall, Settlement, Synthesis
+from analysis.models import Analysis, HouseRule, LLMCall, Settlement, Synthesis
 from analysis.training import FEWEST, Figure, figure
 from emm import tokens
 from emm.jobs import Job
@@ -161,12 +161,7 @@ def test_the_plan_counts_rejections_and_the_personas_only_approvals() -> None:
 @pytest.mark.django_db
 def test_segments_are_read_from_the_analysis_the_triage_and_the_ledger() -> None:
     one = decided(0.7, personas={"quant": 0.5})
-    for purpose, model, prompt in (
-        ("persona", "claude-old", "a" * 64),
-        ("persona repair", "claude-new", "b" * 47 + "+" + "c" * 16),
-        ("synthesis", "claude-big", "d" * 64),
-    ):
-        an_answered_call(one, purpose, model, prompt)
+    an_answered_call(one, "synthesis", "claude-big", "d" * 64)
     an_answered_call(one, "synthesis", "claude-later", "e" * 64, opened_at=Now() + timedelta(hours=1))
     Synthesis.objects.update(status_since=Now() + timedelta(minutes=1))
     assert found()[0].segments == {
@@ -174,13 +169,61 @@ def test_segments_are_read_from_the_analysis_the_triage_and_the_ledger() -> None
         "depth": "standard",
         "lead": "quant",
         "risk": "Medium",
-        "persona model": "claude-new",
-        "persona prompt": "bbbbbbbb with rules cccccccc",
         "synthesis model": "claude-big",
         "synthesis prompt": "dddddddd",
     }
     rows = training.by_segment(found())
     assert [(row.value, row.figures["quant"].n) for row in rows["lead"]] == [("quant", 1)]
+
+
+@pytest.mark.django_db
+def test_each_persona_counts_under_the_model_and_the_prompt_that_it_was_asked_with() -> None:
+    one = decided(0.7, personas={"entrepreneur": 0.4, "quant": 0.5, "auditor": 0.6})
+    for persona, purpose, model, prompt in (
+        ("entrepreneur", "persona", "claude-old", "a" * 64),
+        ("entrepreneur", "persona repair", "claude-new", "b" * 47 + "+" + "c" * 16),
+        ("quant", "persona", "claude-new", "d" * 64),
+        ("auditor", "persona", "claude-own", "d" * 64),
+    ):
+        an_answered_call(one, purpose, model, prompt, asker=asker(one.synthesis.analysis, persona))
+    Synthesis.objects.update(status_since=Now() + timedelta(minutes=1))
+    assert counted("persona model") == {
+        "claude-new": {"plan": 1, "entrepreneur": 1, "quant": 1, "auditor": 0},
+        "claude-own": {"plan": 1, "entrepreneur": 0, "quant": 0, "auditor": 1},
+    }
+    assert counted("persona prompt") == {
+        "bbbbbbbb with rules cccccccc": {"plan": 1, "entrepreneur": 1, "quant": 0, "auditor": 0},
+        "dddddddd": {"plan": 1, "entrepreneur": 0, "quant": 1, "auditor": 1},
+    }
+
+
+@pytest.mark.django_db
+def test_a_voice_that_a_new_version_took_over_counts_under_the_model_that_gave_it() -> None:
+    first = make_proposal()
+    second = make_proposal(first.item, revision=2)
+    assert second.action is not None
+    one = Settlement.objects.create(
+        action=second.action,
+        synthesis=second.synthesis,
+        decision="Approved",
+        acceptance_rate=0.7,
+        persona_rates={"quant": 0.5},
+        status=Job.Status.DONE,
+    )
+    an_answered_call(one, "persona", "claude-new", "a" * 64, asker=asker(first, "quant"))
+    an_answered_call(one, "persona", "claude-own", "a" * 64, asker=asker(first, "auditor"))
+    Synthesis.objects.update(status_since=Now() + timedelta(minutes=1))
+    assert counted("persona model")["claude-new"]["quant"] == 1
+
+
+def asker(analysis: Analysis, persona: str) -> str:
+    return f"argue {analysis.perspectives.get(persona=persona).pk}"
+
+
+def counted(name: str) -> dict[str, dict[str, int]]:
+    """How many rates of the plan and of each persona count under each value of a segment."""
+    rows = training.by_segment(found())[name]
+    return {row.value: {who: one.n for who, one in row.figures.items()} for row in rows}
 
 
 def an_answered_call(settlement: Settlement, purpose: str, model: str, prompt: str, **changes: Any) -> None:
@@ -199,9 +242,12 @@ def an_answered_call(settlement: Settlement, purpose: str, model: str, prompt: s
 
 @pytest.mark.django_db
 def test_what_the_rows_do_not_tell_is_called_unknown() -> None:
-    decided(0.7)
-    assert found()[0].segments["persona model"] == "unknown"
-    assert found()[0].segments["persona prompt"] == "unknown"
+    one = decided(0.7, personas={"quant": 0.5})
+    an_answered_call(one, "persona", "claude-new", "a" * 64)  # of nobody knows whom
+    Synthesis.objects.update(status_since=Now() + timedelta(minutes=1))
+    assert found()[0].segments["synthesis model"] == "unknown"
+    for name in ("persona model", "persona prompt"):
+        assert counted(name) == {"unknown": {"plan": 1, "entrepreneur": 0, "quant": 1, "auditor": 0}}
 
 
 @pytest.mark.django_db
