@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import apprise
@@ -13,20 +14,39 @@ from emm.schedule import nudge
 from ops.models import Alert, Channel, Notice
 
 OVER = (Job.Status.DONE, Job.Status.NEVER, Job.Status.DEAD)
+LONGEST_SUBJECT = 200  # characters
+_ADDRESS = re.compile(r"(?:://|\bwww\.)\S*", re.IGNORECASE)
+_DOT = re.compile(r"\.(?=\w)")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_SIGNS = str.maketrans({"<": "\u2039", ">": "\u203a", "@": "\uff20"})  # look-alikes that mean nothing to a channel
 
 
 class NotSent(Exception):
     """The channel did not take the message."""
 
 
+def defanged(words: str) -> str:
+    """Words that are not ours, on one line: to be read in any channel, where nothing of them is a link, a ping or markup.
+
+    Put all of them through it before they become a part of a message; links of our own are added afterwards.
+    """
+    line = _ADDRESS.sub(lambda address: _DOT.sub("[.]", address[0].replace("://", "[:]//")), " ".join(words.split()))
+    return _ENTITY.sub("\uff06", line.replace("](", "] (")).translate(_SIGNS)
+
+
 def tell(subject: str, body: str, *, about: str, channels: Iterable[Channel]) -> list[Notice]:
-    """Promise one message to each channel. Call it in the transaction that the message is about."""
+    """Promise one message to each channel, in plain text. Call it in the transaction that the message is about."""
     notices = [
-        Notice.objects.create(channel=channel, about=about, subject=subject[:200], body=body) for channel in channels
+        Notice.objects.create(channel=channel, about=about, subject=_subject(subject), body=body)
+        for channel in channels
     ]
     if notices:
         nudge("notify")
     return notices
+
+
+def _subject(words: str) -> str:
+    return words if len(words) <= LONGEST_SUBJECT else f"{words[: LONGEST_SUBJECT - 1]}\u2026"
 
 
 def listening(severity: str) -> QuerySet[Channel]:
@@ -45,7 +65,7 @@ def send(job: Notice) -> None:
             "The address of the channel is none that the library knows: enter it again under Channels, then queue this "
             "message again."
         )
-    if not outlet.notify(title=job.subject, body=job.body):
+    if not outlet.notify(title=job.subject, body=job.body, body_format=apprise.NotifyFormat.TEXT):
         raise NotSent("The channel did not take the message: check its address, and whether the service is up.")
     with transaction.atomic():
         job.finish()
