@@ -14,7 +14,8 @@ from notion_sync.models import InboxItem, LogEntry
 
 
 def flag(item: InboxItem) -> None:
-    """Look the item's words through, store what was found, and promise a log entry about it, one for each item."""
+    """Look the item's words through, and store what was found in place of what was found before. The first time that
+    there is something, a log entry about it is promised: one for each item. Call it whenever models are given the words."""
     found = [
         {"kind": sign.kind.value, "means": WORDS[sign.kind], "quote": sign.quote}
         for sign in orders.signs(*words_of(item))

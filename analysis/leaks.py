@@ -10,13 +10,13 @@ from pydantic import BaseModel
 RUN = 60  # letters and digits in a row; nobody shares so many with the instructions by chance
 
 
-def problems(answer: BaseModel, system: str, user: str) -> list[str]:
-    """What is wrong with an answer that repeats its instructions; nothing otherwise. What stood in `user` is no secret.
+def problems(answer: BaseModel, system: str, known: str) -> list[str]:
+    """What is wrong with an answer that repeats its instructions; nothing otherwise. What stands in `known` is no secret.
 
     Finds word for word repetition, whatever the spaces, signs and letter case; not a translation, nor a code.
     """
-    said, known, secret = (_letters(text) for text in (_text(answer), user, system))
-    given_away = any(run not in known for run in _runs(secret) & _runs(said))
+    said, secret, open_to_all = (_letters(text) for text in (_text(answer), system, known))
+    given_away = any(run not in open_to_all for run in _runs(secret) & _runs(said))
     return ["it repeats the instructions word for word: answer in your own words"] if given_away else []
 
 

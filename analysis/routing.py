@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from analysis import by_hand, depth, ledger, nodes, router
+from analysis import by_hand, depth, flags, ledger, nodes, router
 from analysis.answers import Persona, Route, TriageAnswer
 from analysis.models import Analysis, Depth, IntentRun, Policy
 from analysis.pages import SYSTEM, log_values, priority
@@ -87,7 +87,11 @@ def argue(item: InboxItem, answer: TriageAnswer) -> None:
 
 
 def open_voices(analysis: Analysis) -> None:
-    """Ask the personas for their perspectives, the lead first; where the depth is quick, the lead alone."""
+    """Ask the personas for their perspectives, the lead first; where the depth is quick, the lead alone.
+
+    Call it with the page as they will read it: what in it reads like orders is flagged anew.
+    """
+    flags.flag(analysis.item)
     others = [] if analysis.depth == Depth.QUICK else [one.value for one in Persona if one != analysis.lead]
     analysis.open_round([analysis.lead, *others])
     analysis.item.enter(State.ANALYSING)

@@ -50,6 +50,11 @@ def with_house_rules(prompt: PromptVersion) -> PromptVersion:
     return PromptVersion(name=prompt.name, text=text, hash=f"{prompt.hash[:47]}+{digest[:16]}")
 
 
+def told_in(text: str) -> str:
+    """The house rules at the end of a prompt that with_house_rules() returned; empty where it has none."""
+    return text.partition(HEADING)[2]
+
+
 def in_force() -> tuple[list[HouseRule], list[HouseRule]]:
     """The accepted rules that the models are told, and those that are left out because there are too many."""
     accepted = list(HouseRule.objects.filter(status=Status.ACCEPTED).order_by("decided_at", "pk"))

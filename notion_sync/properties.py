@@ -10,9 +10,9 @@ from math import isfinite
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from notion_sync.rich_text import MAX_ITEMS, MAX_UNITS, Span, clean, items, markdown, spans
+from notion_sync.rich_text import MAX_ITEMS, MAX_UNITS, Span, clean, items, markdown, spans, unescaped
 
-__all__ = ["Value", "canonical", "clean", "cut", "markdown", "read", "whole", "write"]
+__all__ = ["Value", "canonical", "clean", "cut", "markdown", "read", "unescaped", "whole", "write"]
 
 Value: TypeAlias = Any  # what JSON can hold: mirror rows keep it in a JSON column
 

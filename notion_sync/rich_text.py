@@ -15,6 +15,7 @@ _GRAPHEME = regex.compile(r"\X")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _SAFE_LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f\x7f-\x9f]+", re.IGNORECASE)
 _INLINE = re.compile(r"[\\`*\[\]<>~|$]|&(?=#?\w+;)|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _LINE_START = re.compile(r"^(?:([#+=-])|(\d+)([.)]))")
 _BARE_LINK = re.compile(r"(?<=[a-z])://|(?<=www)\.|(?<=\w)@(?=\w)", re.IGNORECASE)
 _AMISS_IN_LINK = re.compile(r"[<>\\]")
@@ -208,6 +209,11 @@ def escaped(line: str, at_start: bool = True, bare_links: bool = True) -> str:
     if not bare_links:
         line = _BARE_LINK.sub(r"\\\g<0>", line)
     return _LINE_START.sub(_line_start, line) if at_start else line
+
+
+def unescaped(text: str) -> str:
+    """Markdown with each sign that was escaped as it is shown; what formats the text stays."""
+    return _ESCAPE.sub(r"\1", text)
 
 
 def _line_start(match: re.Match[str]) -> str:

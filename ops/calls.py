@@ -124,8 +124,9 @@ def _open(
             nudge("call", call.pk)
         else:
             Call.objects.filter(pk=call.pk).update(status=Call.Status.DONE, outcome="Comments are switched off.")
-        body = f"{subject}\n\nIn Notion: {call.page.url or console}\nIn the console: {console}"
-        notices.tell(subject, body, about="decision", channels=_channels(kind))
+        said = notices.defanged(subject)
+        body = f"{said}\n\nIn Notion: {call.page.url or console}\nIn the console: {console}"
+        notices.tell(said, body, about="decision", channels=_channels(kind))
 
 
 def _channels(kind: Call.Kind) -> Iterable[Channel]:

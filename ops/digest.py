@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from analysis.models import Execution
-from analysis.pages import SYSTEM, log_values
+from analysis.pages import SYSTEM, log_values, shorten
 from emm.jobs import Job
 from notion_sync import outbox
 from notion_sync.document import Block, Bullet, Heading, Paragraph, Span, blocks
@@ -27,6 +27,7 @@ from ops.overview import percent, span, usd
 from ops.rules import BY_KEY
 
 MOST_LINES = 10
+LONGEST_TITLE, LONGEST_REASON = 200, 400  # characters
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
@@ -103,9 +104,11 @@ def _promise_page(digest: Digest, times: str, sections: list[Section], now: date
 
 def _sections(start: datetime, end: datetime, now: datetime) -> Iterator[Section]:
     waiting = overview.proposals()
-    fresh = [Line(one.title, one.link) for one in waiting if start <= one.since < end]
+    fresh = [Line(_title(one.title), one.link) for one in waiting if start <= one.since < end]
     yield "New decisions that wait for you", fresh or [Line("None.")]
-    oldest = [Line(f"{one.title}, for {span(now - one.since)}", one.link) for one in waiting if one.since < start]
+    oldest = [
+        Line(f"{_title(one.title)}, for {span(now - one.since)}", one.link) for one in waiting if one.since < start
+    ]
     yield "Waiting for longer", oldest or [Line("None.")]
     yield "Decided and done", list(_done(start, end))
     cost, calls = overview.spent_between(start, end)
@@ -119,7 +122,7 @@ def _done(start: datetime, end: datetime) -> Iterator[Line]:
     yield Line(f"Decided: {found.counts}. Acceptance {percent(found.rate, found.rated)}.")
     for one in found.settlements:
         rate = f", accepted to {one.acceptance_rate:.0%}" if one.acceptance_rate is not None else ""
-        yield Line(f"{one.action}: {one.get_decision_display()}{rate}", one.action.url)
+        yield Line(f"{_title(one.action)}: {one.get_decision_display()}{rate}", one.action.url)
     window = Q(state_since__gte=start, state_since__lt=end)
     ended = InboxItem.objects.filter(window, state=InboxItem.State.DONE).count()
     plans = Execution.objects.filter(status=Job.Status.DONE, status_since__gte=start, status_since__lt=end).count()
@@ -129,7 +132,8 @@ def _done(start: datetime, end: datetime) -> Iterator[Line]:
 
 def _problems(start: datetime, end: datetime) -> Iterator[Line]:
     for item in InboxItem.objects.filter(state=InboxItem.State.HELD, in_trash=False).order_by("state_since"):
-        yield Line(f"Held: {item}. {item.state_reason}", overview.console("notion_sync_inboxitem_change", item.pk))
+        why = shorten(item.state_reason, LONGEST_REASON)
+        yield Line(f"Held: {_title(item)}. {why}", overview.console("notion_sync_inboxitem_change", item.pk))
     for source in DataSource.objects.exclude(hold=""):
         yield Line(
             f"The database {source} is held. {source.hold}", overview.console("notion_sync_datasource_changelist")
@@ -145,6 +149,10 @@ def _problems(start: datetime, end: datetime) -> Iterator[Line]:
         yield Line(f"The channel {channel} takes no messages.", overview.console("ops_channel_change", channel.pk))
 
 
+def _title(page: object) -> str:
+    return shorten(str(page), LONGEST_TITLE)
+
+
 def _shown(lines: Iterable[Line]) -> list[Line]:
     """The first lines, and how many more there are."""
     every = list(lines)
@@ -155,7 +163,9 @@ def _shown(lines: Iterable[Line]) -> list[Line]:
 def _as_text(times: str, sections: list[Section]) -> str:
     parts = [times]
     for title, lines in sections:
-        listed = [f"- {line.text}" + (f"\n  {line.link}" if line.link else "") for line in _shown(lines)]
+        listed = [
+            f"- {notices.defanged(line.text)}" + (f"\n  {line.link}" if line.link else "") for line in _shown(lines)
+        ]
         parts.append("\n".join([title, *listed]))
     return "\n\n".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -20,16 +21,35 @@ LONGEST_WAIT = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=1)
 DEAD_AFTER = timedelta(seconds=150)  # a channel that has refused a message for so long is said to be dead
 REFUSED = "The channel did not take the message: check its address, and whether the service is up."
+LONGEST_SUBJECT = 200  # characters
+_ADDRESS = re.compile(r"(?:://|\bwww\.)\S*", re.IGNORECASE)
+_DOT = re.compile(r"\.(?=\w)")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_SIGNS = str.maketrans({"<": "\u2039", ">": "\u203a", "@": "\uff20"})  # look-alikes that mean nothing to a channel
+
+
+def defanged(words: str) -> str:
+    """Words that are not ours, on one line: to be read in any channel, where nothing of them is a link, a ping or markup.
+
+    Put all of them through it before they become a part of a message; links of our own are added afterwards.
+    """
+    line = _ADDRESS.sub(lambda address: _DOT.sub("[.]", address[0].replace("://", "[:]//")), " ".join(words.split()))
+    return _ENTITY.sub("\uff06", line.replace("](", "] (")).translate(_SIGNS)
 
 
 def tell(subject: str, body: str, *, about: str, channels: Iterable[Channel]) -> list[Notice]:
-    """Promise one message to each channel. Call it in the transaction that the message is about."""
+    """Promise one message to each channel, in plain text. Call it in the transaction that the message is about."""
     notices = [
-        Notice.objects.create(channel=channel, about=about, subject=subject[:200], body=body) for channel in channels
+        Notice.objects.create(channel=channel, about=about, subject=_subject(subject), body=body)
+        for channel in channels
     ]
     if notices:
         nudge("notify")
     return notices
+
+
+def _subject(words: str) -> str:
+    return words if len(words) <= LONGEST_SUBJECT else f"{words[: LONGEST_SUBJECT - 1]}\u2026"
 
 
 def listening(severity: str) -> QuerySet[Channel]:
@@ -54,7 +74,7 @@ def send(job: Notice) -> None:
             "The address of the channel is none that the library knows: enter it again under Channels, then queue this "
             "message again."
         )
-    if not outlet.notify(title=job.subject, body=job.body):
+    if not outlet.notify(title=job.subject, body=job.body, body_format=apprise.NotifyFormat.TEXT):
         age = database_now() - job.opened_at
         if age >= GIVEN_UP_AFTER:
             raise Never(f"It was tried for a day. {REFUSED} Then queue this message again, if it still matters.")

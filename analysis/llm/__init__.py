@@ -17,7 +17,7 @@ import httpx2
 import structlog
 from pydantic import BaseModel
 
-from analysis import leaks, ledger
+from analysis import leaks, ledger, rules
 from analysis.answers import Answer
 from analysis.llm import batches, connection
 from analysis.llm.connection import KEY, SOON, Broken, Heard, access, is_sandbox
@@ -96,7 +96,8 @@ def ask(
     )
 
     def whole_check(found: A) -> list[str]:
-        return [*check(found), *leaks.problems(found, f"{system}\n{role}", f"{shared}\n{user}")]
+        known = f"{shared}\n{user}\n{rules.told_in(system)}"  # whoever follows a rule may say it in its own words
+        return [*check(found), *leaks.problems(found, f"{system}\n{role}", known)]
 
     call = _bought(question)
     if call is None and patient:

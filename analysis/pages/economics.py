@@ -22,9 +22,14 @@ def economics_section(voices: Sequence[Voice]) -> list[Block]:
 
 
 def _of(name: str, said: PerspectiveAnswer) -> list[Block]:
-    guessed = sum(payoff.basis == "guessed" for payoff in said.payoffs)
-    by = f"By {name}, whose chances and payoffs were added up by us; {guessed} of {len(said.payoffs)} are guesses."
+    by = f"By {name}, whose chances and payoffs were added up by us. {_origin(said.payoffs)}"
     return [Paragraph(Span(by, italic=True)), *figures_section(said.payoffs)]
+
+
+def _origin(payoffs: Sequence[Payoff]) -> str:
+    given, cited = (sum(payoff.basis == basis for payoff in payoffs) for basis in ("given", "cited"))
+    sources = f", {cited} with a source that nobody looked up" if cited else ""
+    return f"Amounts: {given} of {len(payoffs)} stand in the item{sources}. The chances are its own estimates."
 
 
 def figures_section(payoffs: list[Payoff]) -> list[Block]:
@@ -33,9 +38,10 @@ def figures_section(payoffs: list[Payoff]) -> list[Block]:
         return []
     bets = weigh(payoffs)
     beaten = dominated(bets)
-    header = ["Option", "Expected", "Worst", "Best", "Figures"]
+    some_left = any(bet.left for bet in bets)
+    header = ["Option", "Expected", "Worst", "Best", "Amounts", *(["Chance left, counts as 0"] if some_left else [])]
     return [
-        Table(header, [_row(bet) for bet in bets]),
+        Table(header, [_row(bet)[: len(header)] for bet in bets]),
         *(
             Bullet(f"{option} is dominated: {better} is no worse on average and in the worst case.")
             for option, better in beaten.items()
@@ -47,14 +53,14 @@ def figures_section(payoffs: list[Payoff]) -> list[Block]:
 
 def _figure(payoff: Payoff) -> str:
     source = f" ({payoff.source})" if payoff.source else ""
-    amount = _amount(payoff.value, payoff.unit)
-    return f"{payoff.option}, {payoff.outcome}: {payoff.probability:.0%} of {amount}, {payoff.basis}{source}"
+    amount = f"{_amount(payoff.value, payoff.unit)}, {payoff.basis}{source}"
+    return f"{payoff.option}, {payoff.outcome}: a chance of {payoff.probability:.0%} of {amount}"
 
 
 def _row(bet: Bet) -> list[Text]:
     figures = f"{bet.figures}, {bet.guessed} guessed"
     sums = [_amount(value, bet.unit) if value is not None else "none" for value in (bet.expected, bet.worst, bet.best)]
-    return [bet.option, *sums, figures]
+    return [bet.option, *sums, figures, f"{bet.left:.0%}" if bet.left else "none"]
 
 
 def _amount(value: float, unit: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit
 
 from notion_sync.document import Block, Columns, Divider, Document, Span, Table, Text, Toggle
+from notion_sync.properties import unescaped
 
 LONGEST = 500  # characters of a live address
 MOST_IN_A_TEXT = 40  # a cell of a table holds 100 pieces, and a link parts its text in up to three
@@ -22,7 +23,6 @@ _ADDRESS = re.compile(r"(?<![\w@/.,])https?://[^\s<>\"\\^`{|}\x00-\x1f\x7f-\x9f]
 _IN_MARKUP = re.compile(
     r"(?:\]\(<?|=[\"'])$"
 )  # what stands before the target of a markdown link or of an HTML attribute
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _CLOSING = {")": "(", "]": "["}
 
 
@@ -32,9 +32,7 @@ def live_links(document: Document, *sources: str) -> list[Block]:
     An address counts as the same only with all its parts; letter case of scheme and host and a default port don't matter.
     Targets of what looks like markdown or HTML, mail addresses and other schemes are never made live.
     """
-    known = {
-        whole for source in sources for _, address in _found(_ESCAPE.sub(r"\1", source)) if (whole := _same(address))
-    }
+    known = {whole for source in sources for _, address in _found(unescaped(source)) if (whole := _same(address))}
     left = iter(range(MOST))
     return [_block(block, known, left) for block in document]
 

@@ -239,9 +239,21 @@ def test_the_expected_value_is_added_up_by_us_and_says_how_much_is_guessed() -> 
         {**row, "option": "Option C", "probability": 1, "value": 200, "basis": "given"},
     ]
     text = markdown(page(voices=[Voice(Persona.QUANT, perspective_answer("quant", payoffs=payoffs))])).replace("\\", "")
-    assert "1 of 3 are guesses" in text
-    assert "Option A | 100 EUR | -500 EUR | 1,000 EUR | 2, 1 guessed" in text
+    assert "Amounts: 2 of 3 stand in the item. The chances are its own estimates." in text
+    assert "Option A | 100 EUR | -500 EUR | 1,000 EUR | 2, 1 guessed |" in text
     assert "Option A is dominated: Option C" in text
+    assert "Option A, It works: a chance of 60% of -500 EUR, given (costs 500)" in text
+    assert "Chance left" not in text
+
+
+def test_the_page_says_where_a_part_of_the_chance_was_named_for_nothing_and_which_source_nobody_looked_up() -> None:
+    row = {"outcome": "It works", "unit": "EUR", "basis": "cited", "source": "Statista 2025", "value": 1_000}
+    payoffs = [{**row, "option": "Option A", "probability": 0.4}, {**row, "option": "Option B", "probability": 1}]
+    text = markdown(page(voices=[Voice(Persona.QUANT, perspective_answer("quant", payoffs=payoffs))])).replace("\\", "")
+    assert "Amounts: 0 of 2 stand in the item, 2 with a source that nobody looked up." in text
+    assert "Amounts | Chance left, counts as 0" in text
+    assert "Option A | 400 EUR | 0 EUR | 1,000 EUR | 1, 0 guessed | 60%" in text
+    assert "Option B | 1,000 EUR | 1,000 EUR | 1,000 EUR | 1, 0 guessed | none" in text
 
 
 def test_a_quant_without_figures_is_said_to_have_none() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -9,12 +11,13 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.test import Client
 
-from analysis import prompts, rules
-from analysis.answers import Plan
+from analysis import llm, prompts, rules
+from analysis.answers import Plan, TriageAnswer
 from analysis.models import HouseRule, LLMCall, Settlement
 from analysis.settlement import settle
 from emm.audit import AuditEntry
 from emm.jobs import Job
+from tests.analysis.rows import a_job
 from tests.factories import make_proposal, make_settlement, make_source, proposed_plan
 from tests.world import Sandbox, add_item, poll_now, run, run_stage
 
@@ -58,7 +61,7 @@ def only_rule() -> HouseRule:
 
 def an_accepted_rule(by: User, text: str) -> HouseRule:
     decided = {"status": Status.ACCEPTED, "decided_at": Now(), "decided_by": by}
-    rule: HouseRule = HouseRule.objects.create(text=text, kind="removed", before=text, fingerprint=text, **decided)
+    rule: HouseRule = HouseRule.objects.create(text=text, kind="removed", before=text, fingerprint=text[:64], **decided)
     return rule
 
 
@@ -199,6 +202,38 @@ def test_accepted_rules_stand_at_the_end_of_the_prompt_a_line_each_and_change_it
     assert all(len(found.hash) == 64 for found in (one, two))
     rules.retire(first, by=ada, reason="Enough.")
     assert "kickoffs" not in rules.with_house_rules(prompt).text
+
+
+def test_an_answer_may_say_a_rule_word_for_word_and_still_nothing_else_of_the_prompt(
+    sandbox: Sandbox, ada: User
+) -> None:
+    task = "Ask the tax adviser about the consequences of the contract before signing it"
+    an_accepted_rule(ada, f'Where it fits the matter, include a task like "{task}": people add it.')
+    prompt = rules.with_house_rules(prompts.served("triage"))
+    job = a_job()
+
+    def answered(said: str) -> TriageAnswer:
+        """What becomes of a paid answer that says this."""
+        bought = LLMCall.objects.filter(purpose="triage").latest("pk")
+        bought.answer_text = json.dumps({**json.loads(bought.answer_text), "success_criteria": [said]})
+        bought.save(update_fields=["answer_text"])
+        return asked()
+
+    def asked() -> TriageAnswer:
+        return llm.ask(
+            purpose="triage",
+            job=job,
+            item=job.item,
+            system=prompt.text,
+            user=prompts.triage_user(job.item),
+            answer=TriageAnswer,
+            prompt_hash=prompt.hash,
+        )
+
+    asked()
+    assert answered(task).success_criteria == [task]
+    assert answered(prompt.text[:200]).success_criteria != [prompt.text[:200]]
+    assert sorted(LLMCall.objects.values_list("purpose", flat=True)) == ["triage", "triage repair"]
 
 
 def test_at_most_twenty_rules_are_told_the_oldest_first_and_a_retired_one_makes_room(ada: User) -> None:
