@@ -99,6 +99,49 @@ def test_a_text_that_a_node_holds_already_is_linked_and_not_kept_twice() -> None
 
 
 @pytest.mark.django_db
+def test_a_text_under_the_name_of_a_known_thing_is_kept_beside_it_once() -> None:
+    thing = Node.objects.create(title="Halden & Sons", page_id=uuid.uuid4(), values={"Content": "A bakery."})
+    for _ in range(2):
+        item = an_item("Halden & Sons", "They moved to Leeds in May.")
+        routing.keep_nodes(item, triage_answer(title="Halden & Sons", concepts=[concept("Halden & Sons")]))
+    entry = OutboxEntry.objects.get(source_key="nodes")
+    assert entry.values["Content"] == "They moved to Leeds in May."
+    kept = {"ref": str(entry.emm_id)}
+    for patch in OutboxEntry.objects.filter(source_key="inbox"):
+        assert patch.values["Routed_to_Node"] == [str(thing.page_id), kept]
+
+
+FORMATTED = (
+    r"He asked for \$75 \<first\> or **nothing**: [his offer](https://plumber.example/offer)." "\n- the tap\n- the sink"
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("concepts", [[], [concept("Plumber Poole")]])
+def test_a_node_holds_what_the_person_wrote_and_not_its_markdown(concepts: list[Concept]) -> None:
+    item = an_item("Plumber", FORMATTED)
+    routing.keep_nodes(item, triage_answer(title="Plumber", concepts=concepts))
+    entry = OutboxEntry.objects.get(source_key="nodes")
+    if not concepts:
+        assert entry.values["Content"] == (
+            "He asked for $75 <first> or nothing: his offer (https://plumber.example/offer).\n\n- the tap\n- the sink"
+        )
+        return
+    first, *entries = entry.children
+    pieces = first["paragraph"]["rich_text"]
+    assert [piece["text"]["content"] for piece in pieces] == [
+        "He asked for $75 <first> or ",
+        "nothing",
+        ": ",
+        "his offer",
+        ".",
+    ]
+    assert pieces[1]["annotations"] == {"bold": True}
+    assert pieces[3]["text"]["link"] == {"url": "https://plumber.example/offer"}
+    assert [block["type"] for block in entries] == ["bulleted_list_item"] * 2
+
+
+@pytest.mark.django_db
 def test_a_task_holds_the_original_text_priority_and_area() -> None:
     area = Area.objects.create(title="Operations", page_id=uuid.uuid4())
     item = an_item("tap!!", "It drips since Monday.")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from analysis import triage
+from analysis import prompts, triage
 from analysis.models import Analysis, BudgetPeriod, LLMCall, Perspective, Policy, Triage
-from notion_sync.models import Area, BodyRead, InboxItem, Node, OutboxEntry, Task
+from notion_sync.models import Area, BodyRead, InboxItem, Intent, Node, OutboxEntry, Task
 from tests.analysis.rows import MINUTE, an_item
-from tests.world import Sandbox, add_item, poll_now, run_stage
+from tests.world import Sandbox, add_item, poll_now, run_stage, work
 
 pytestmark = pytest.mark.django_db
 STRATEGIC = "Open an office in Lisbon?"
@@ -158,6 +158,21 @@ def test_an_operational_item_promises_a_task_a_log_entry_and_last_its_own_status
     assert log.values["Task"] == [{"ref": str(Task.objects.get().emm_id)}]
     assert patch.values == {"Status": "Triaged_to_Task", "Triage_Destination": "Operational (Task)"}
     assert fresh(item).state == "writing"
+
+
+def test_signs_that_markdown_escapes_arrive_in_notion_as_they_were_typed(workspace: Sandbox) -> None:
+    said, more = "Pay him $60 [cash], see note_1 * urgent", "He asked for $75 <first> | then ~$60~."
+    add_item(workspace, "Call the plumber", said, more)
+    chosen = {"Triage_Destination": {"select": {"name": "Strategic (Intent)"}}}
+    add_item(workspace, STRATEGIC, said, more, **chosen)
+    poll_now()
+    work()
+    task = Task.objects.get()
+    shown = workspace.as_person("GET", f"/blocks/{task.page_id}/children")["results"]
+    lines = ["".join(one["plain_text"] for one in block["paragraph"]["rich_text"]) for block in shown]
+    assert lines == [said, more]
+    assert Intent.objects.get().values["Description"] == f"{said}\n\n{more}"
+    assert r"\\$60 \\[cash\\]" in prompts.triage_user(InboxItem.objects.get(title=STRATEGIC))
 
 
 def test_a_reference_without_names_keeps_its_text_in_one_node(sandbox: Sandbox) -> None:
