@@ -165,8 +165,9 @@ def shuffled(analysis: Analysis, voices: list[Perspective]) -> list[Perspective]
 
 
 def live_areas() -> list[Area]:
-    """The areas that people use."""
-    return [area for area in Area.objects.filter(in_trash=False) if area.values.get("Status") != "Archived"]
+    """The areas that people use; a row without a name is none yet."""
+    rows = Area.objects.filter(in_trash=False)
+    return [area for area in rows if area.title.strip() and area.values.get("Status") != "Archived"]
 
 
 def _item(told: dict[str, Any]) -> str:

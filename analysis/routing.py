@@ -45,7 +45,7 @@ def follow(item: InboxItem, route: Route, answer: TriageAnswer) -> None:
 
 
 def area_of(answer: TriageAnswer) -> Area | None:
-    """The area that the triage named, if people use one of that name."""
+    """The area that the triage named, if it named one and people use one of that name."""
     wanted = answer.area.strip().casefold()
     return next((area for area in live_areas() if area.title.strip().casefold() == wanted), None)
 

@@ -10,7 +10,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import nodes, routing
+from analysis import nodes, prompts, routing
 from analysis.answers import Concept
 from notion_sync.models import Area, Node, OutboxEntry, Task
 from tests.analysis.rows import an_item
@@ -139,6 +139,17 @@ def test_a_node_holds_what_the_person_wrote_and_not_its_markdown(concepts: list[
     assert pieces[1]["annotations"] == {"bold": True}
     assert pieces[3]["text"]["link"] == {"url": "https://plumber.example/offer"}
     assert [block["type"] for block in entries] == ["bulleted_list_item"] * 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("area", ["", "  "])
+def test_a_row_of_areas_without_a_name_is_nobodys_area(area: str) -> None:
+    Area.objects.create(title="", page_id=uuid.uuid4())
+    Area.objects.create(title="Operations", page_id=uuid.uuid4())
+    item = an_item()
+    assert '<areas>["Operations"]</areas>' in prompts.triage_user(item)
+    routing.make_task(item, triage_answer(area=area))
+    assert "Area" not in OutboxEntry.objects.get(source_key="tasks").values
 
 
 @pytest.mark.django_db
