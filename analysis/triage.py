@@ -67,11 +67,14 @@ def triage(job: Triage) -> None:
         answer=TriageAnswer,
         prompt_hash=prompt.hash,
     )
-    chosen = routing.CHOSEN.get(item.values.get("Triage_Destination") or "")
     least = Policy.current().min_confidence(answer.route)
-    sure = chosen is not None or answer.confidence >= least
     with transaction.atomic():
         job.finish()
+        asked, item = item, InboxItem.objects.select_for_update().get(pk=item.pk)
+        if prompts.words_of(item) != prompts.words_of(asked):  # people go on writing while the model thinks
+            flags.flag(item)
+        chosen = routing.CHOSEN.get(item.values.get("Triage_Destination") or "")
+        sure = chosen is not None or answer.confidence >= least
         job.answer = answer.model_dump(mode="json")
         job.confidence = answer.confidence
         job.route = (chosen or Route(answer.route)) if sure else ""
