@@ -160,9 +160,12 @@ def _promise(page: Mirror, values: dict[str, str]) -> None:
 
 
 def suggestions() -> dict[Route, Suggestion]:
-    """For each route the threshold that people's corrections suggest. A held item counts once a person chose for it."""
+    """For each route the threshold that people's corrections suggest. A held item counts once a person chose for it.
+
+    An intent that a person had argued does not count: its route was theirs from the start.
+    """
     rows = (
-        Triage.objects.filter(status=Triage.Status.DONE, confidence__isnull=False)
+        Triage.objects.filter(status=Triage.Status.DONE, confidence__isnull=False, item__run=None)
         .exclude(route="")
         .annotate(guess=KT("answer__route"))
         .values("guess", "confidence")
@@ -171,7 +174,8 @@ def suggestions() -> dict[Route, Suggestion]:
     judged: dict[str, list[Judged]] = {route: [] for route in Route}
     for row in rows:
         judged[row["guess"]].append(Judged(row["confidence"], row["items"], row["corrected"]))
-    return {route: suggest(judged[route]) for route in Route}
+    policy = Policy.current()
+    return {route: suggest(judged[route], policy.min_confidence(route)) for route in Route}
 
 
 def news(policy: Policy) -> dict[str, float]:
