@@ -8,12 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.fields.json import KT
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from analysis import routing
 from analysis.answers import Route, TriageAnswer
 from analysis.models import Analysis, Correction, Policy, Settlement, Triage
 from analysis.pages import YOU, log_values, shorten
+from analysis.prompts import plain_text_of
 from analysis.thresholds import Judged, Suggestion, suggest
 from emm.audit import Actor, record
 from notion_sync import outbox
@@ -29,7 +31,7 @@ LONGEST_TITLE = 1_900  # characters; one piece of a Notion title
 
 
 def take_from_notion() -> None:
-    """Follow each Triage_Destination that a person has changed after the triage was done."""
+    """Follow each Triage_Destination that a person has changed after the triage was done, or chose where it stopped."""
     for item in _moved():
         route = routing.CHOSEN[item.values["Triage_Destination"]]
         try:
@@ -39,16 +41,18 @@ def take_from_notion() -> None:
 
 
 def _moved() -> list[InboxItem]:
-    """Triaged items that name another destination in Notion, where no write of ours is on its way."""
+    """Items that name another destination in Notion than their triage, or any where it stopped, and where no write of
+    ours is on its way."""
     source = DataSource.objects.filter(key=InboxItem.key).exclude(polled_at=None).first()
     if source is None or source.polled_at is None:
         return []
-    elsewhere = Q()
+    elsewhere = Q(destination__in=routing.CHOSEN, triage__status__in=(Triage.Status.NEVER, Triage.Status.DEAD))
     for route, destination in routing.DESTINATIONS.items():
-        elsewhere |= Q(destination=destination) & ~Q(triage__route__in=("", route))
+        there = Q(triage__route__in=("", route))
+        elsewhere |= Q(destination=destination, triage__status=Triage.Status.DONE) & ~there
     rows = (
         InboxItem.objects.alias(destination=KT("values__Triage_Destination"))
-        .filter(elsewhere, triage__status=Triage.Status.DONE, last_edited_time__lte=source.polled_at - MINUTE)
+        .filter(elsewhere, last_edited_time__lte=source.polled_at - MINUTE)
         .exclude(Exists(OutboxEntry.objects.unfinished().filter(item=OuterRef("pk"))))
     )
     return list(rows.select_related("triage"))
@@ -57,7 +61,7 @@ def _moved() -> list[InboxItem]:
 def why_not(triage: Triage) -> str:
     """Why the item cannot be sent elsewhere now, in words; "" where it can."""
     item = triage.item
-    if triage.status != Triage.Status.DONE or triage.answer is None:
+    if not triage.stopped and (triage.status != Triage.Status.DONE or triage.answer is None):
         return "It has not been triaged yet."
     if item.in_trash:
         return "It is in Notion's trash: restore it there first."
@@ -79,26 +83,53 @@ def _decided(item: InboxItem) -> bool:
 def correct(triage: Triage, route: Route, *, by: Actor, how: Correction.How, reason: str = "") -> None:
     """Send the item where a person wants it: supersede what its old route made, and open the new route's work, once.
 
-    An item that was held goes on; that is a correction only where the person disagrees with the triage's guess.
-    Raises ValidationError, with why, where it is there already or cannot be sent elsewhere now.
+    An item that was held goes on; that is a correction only where the person disagrees with the triage's guess. Where the
+    model made none, a stand-in takes the place of its answer. Raises ValidationError, with why, where the item is there
+    already or cannot be sent elsewhere now.
     """
     with transaction.atomic():
         # In this order: a voice that finishes locks its analysis, then its item.
         earlier = list(Analysis.objects.select_for_update().filter(item=triage.item_id, superseded="").order_by("pk"))
         triage = Triage.objects.select_for_update().get(pk=triage.pk)
         item = InboxItem.objects.select_for_update().get(pk=triage.item_id)
-        if triage.route == route:
+        if triage.route == route and not triage.stopped:
             raise ValidationError(f"Its route is {route} already.")
         if why := why_not(triage):
             raise ValidationError(why)
-        answer, was = TriageAnswer.model_validate(triage.answer), triage.route
-        note(item, answer, was or answer.route, route, by=by, how=how, reason=reason)
+        was = triage.route
+        if triage.stopped:
+            answer = _stand_in(item, route, triage.last_error)
+            kept = {"answer": answer.model_dump(mode="json"), "confidence": None, "last_error": ""}
+            Triage.objects.filter(pk=triage.pk).update(status=Triage.Status.DONE, status_since=Now(), **kept)
+        else:
+            answer = TriageAnswer.model_validate(triage.answer)
+            note(item, answer, was or answer.route, route, by=by, how=how, reason=reason)
         record("triage.reroute", triage, by=by, before={"route": was}, after={"route": route.value}, reason=reason)
         Triage.objects.filter(pk=triage.pk).update(route=route)
         _set_destination(item, route)
         if was:
             _supersede(item, earlier, f"{by} sent the item from {was} to {route}.", reason)
         routing.follow(item, route, answer)
+
+
+def _stand_in(item: InboxItem, route: Route, why: str) -> TriageAnswer:
+    """What the rest of the way reads where the model gave no answer: no more than the page and the person say.
+
+    Nobody has judged risk and impact, so they stand in the middle: three personas argue, and a task is not urgent.
+    """
+    words = " ".join((item.title.strip() or plain_text_of(item)).split())
+    return TriageAnswer(
+        reasoning=f"A person chose {route}. Risk and impact are not judged: there is no answer. {shorten(why, 2_000)}",
+        title=shorten(words, 200) or "Untitled",
+        route=route,
+        lead_persona="unclear",
+        risk="Medium",
+        impact=5,
+        area="",
+        concepts=[],
+        success_criteria=[],
+        confidence=0,
+    )
 
 
 def note(
@@ -160,9 +191,12 @@ def _promise(page: Mirror, values: dict[str, str]) -> None:
 
 
 def suggestions() -> dict[Route, Suggestion]:
-    """For each route the threshold that people's corrections suggest. A held item counts once a person chose for it."""
+    """For each route the threshold that people's corrections suggest. A held item counts once a person chose for it.
+
+    An intent that a person had argued does not count: its route was theirs from the start.
+    """
     rows = (
-        Triage.objects.filter(status=Triage.Status.DONE, confidence__isnull=False)
+        Triage.objects.filter(status=Triage.Status.DONE, confidence__isnull=False, item__run=None)
         .exclude(route="")
         .annotate(guess=KT("answer__route"))
         .values("guess", "confidence")
@@ -171,7 +205,8 @@ def suggestions() -> dict[Route, Suggestion]:
     judged: dict[str, list[Judged]] = {route: [] for route in Route}
     for row in rows:
         judged[row["guess"]].append(Judged(row["confidence"], row["items"], row["corrected"]))
-    return {route: suggest(judged[route]) for route in Route}
+    policy = Policy.current()
+    return {route: suggest(judged[route], policy.min_confidence(route)) for route in Route}
 
 
 def news(policy: Policy) -> dict[str, float]:

@@ -253,7 +253,7 @@ def _propose(
         triage,
         answer,
         analysis.conflict,
-        description=prompts.text_of(item),
+        description=prompts.plain_text_of(item),
         created=timezone.now(),
         source=outbox.ref(item),
         area=outbox.ref(area) if area else None,

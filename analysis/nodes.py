@@ -12,8 +12,8 @@ from django.db import connection
 from rapidfuzz import fuzz, process
 
 from analysis.answers import Concept
-from notion_sync import outbox
-from notion_sync.document import Paragraph, blocks
+from notion_sync import markdown, outbox
+from notion_sync.document import blocks
 from notion_sync.models import InboxItem, Mirror, Node
 
 SAME = 95  # of 100: rapidfuzz's ratio of two normalised names
@@ -52,6 +52,12 @@ def known(names: Sequence[str]) -> dict[str, Node]:
     return {name: nodes[rows[place][0]] for name, place in places.items() if place is not None}
 
 
+def holding(title: str, original: Sequence[markdown.Line]) -> Node | None:
+    """The oldest node of this title that holds the same text; None for no node, and for a text too long to compare."""
+    same = Node.objects.filter(in_trash=False, title=title, values__Content=markdown.plain(original))
+    return same.order_by("pk").first()
+
+
 def take_turn() -> None:
     """Until the transaction ends, nobody else looks names up: two items must not both make the same node."""
     with connection.cursor() as cursor:
@@ -67,7 +73,9 @@ def distinct(concepts: Sequence[Concept]) -> list[Concept]:
     return kept
 
 
-def promise(item: InboxItem, emm_id: UUID, concept: Concept, text: str, shared: dict[str, Any]) -> Mirror:
+def promise(
+    item: InboxItem, emm_id: UUID, concept: Concept, original: Sequence[markdown.Line], shared: dict[str, Any]
+) -> Mirror:
     """A node for one thing that the item names, the item's text in its body."""
     return outbox.create_page(
         Node,
@@ -75,12 +83,15 @@ def promise(item: InboxItem, emm_id: UUID, concept: Concept, text: str, shared: 
         {"Name": concept.name, "Node_Type": concept.kind, "Content": concept.note, **shared},
         purpose=f"keep the node {concept.name[:80]}",
         item=item,
-        children=children(text),
+        children=blocks(original),
     )
 
 
-def promise_text(item: InboxItem, emm_id: UUID, title: str, text: str, shared: dict[str, Any]) -> Mirror:
+def promise_text(
+    item: InboxItem, emm_id: UUID, title: str, original: Sequence[markdown.Line], shared: dict[str, Any]
+) -> Mirror:
     """A node for the item's text itself."""
+    text = markdown.plain(original)
     fits = len(text) <= LONGEST_PROPERTY
     return outbox.create_page(
         Node,
@@ -93,10 +104,5 @@ def promise_text(item: InboxItem, emm_id: UUID, title: str, text: str, shared: d
         },
         purpose="keep the text",
         item=item,
-        children=[] if fits else children(text),
+        children=[] if fits else blocks(original),
     )
-
-
-def children(text: str) -> list[dict[str, Any]]:
-    """The text as blocks; the outbox appends what one request cannot carry."""
-    return blocks([Paragraph(text)]) if text else []

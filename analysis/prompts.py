@@ -19,7 +19,7 @@ from analysis.answers import Payoff, Persona
 from analysis.models import Analysis, Perspective, PromptVersion
 from analysis.personas import CHARACTERS
 from emm.jobs import Never
-from notion_sync import properties
+from notion_sync import markdown, properties
 from notion_sync.models import Area, InboxItem
 
 SEEDS = settings.BASE_DIR / "templates" / "prompts"
@@ -67,6 +67,17 @@ def text_of(item: InboxItem) -> str:
     """What a page says besides its title: its Content property and its body, as markdown."""
     rich_text = item.properties.get("Content", {}).get("rich_text", [])
     return "\n\n".join(part for part in (properties.markdown(rich_text).strip(), item.body.strip()) if part)
+
+
+def written_on(item: InboxItem) -> list[markdown.Line]:
+    """What a page says besides its title as its person formatted it, for our pages: models read `text_of`."""
+    content = item.properties.get("Content", {}).get("rich_text", [])
+    return [*markdown.paragraph(content), *markdown.document(item.body)]
+
+
+def plain_text_of(item: InboxItem) -> str:
+    """The same without formats, for a property."""
+    return markdown.plain(written_on(item))
 
 
 def words_of(item: InboxItem) -> list[str]:
@@ -185,8 +196,9 @@ def shuffled(analysis: Analysis, voices: list[Perspective]) -> list[Perspective]
 
 
 def live_areas() -> list[Area]:
-    """The areas that people use."""
-    return [area for area in Area.objects.filter(in_trash=False) if area.values.get("Status") != "Archived"]
+    """The areas that people use; a row without a name is none yet."""
+    rows = Area.objects.filter(in_trash=False)
+    return [area for area in rows if area.title.strip() and area.values.get("Status") != "Archived"]
 
 
 def _day(moment: datetime) -> str:

@@ -162,7 +162,7 @@ def _triages() -> Iterable[Triage]:
     """Triages that people have judged, by a correction or by a decision on what came of them, the latest first."""
     decided = Q(item__analyses__synthesis__settlement__status=Job.Status.DONE)
     judged = Triage.objects.filter(Q(item__corrections__isnull=False) | decided, status=Job.Status.DONE)
-    pks = judged.exclude(route="").exclude(answer=None).values("pk")
+    pks = judged.exclude(route="").filter(confidence__isnull=False).values("pk")  # without: a stand-in for an answer
     return Triage.objects.filter(pk__in=pks).select_related("item").order_by("-status_since", "-pk").iterator()
 
 

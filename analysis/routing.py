@@ -12,8 +12,9 @@ from analysis import by_hand, depth, flags, ledger, nodes, router
 from analysis.answers import Persona, Route, TriageAnswer
 from analysis.models import Analysis, Depth, IntentRun, Policy
 from analysis.pages import SYSTEM, log_values, priority
-from analysis.prompts import live_areas, text_of, told_of
-from notion_sync import outbox
+from analysis.prompts import live_areas, text_of, told_of, written_on
+from notion_sync import markdown, outbox
+from notion_sync.document import Paragraph, blocks
 from notion_sync.models import Area, InboxItem, LogEntry, Mirror, Task
 
 State = InboxItem.State
@@ -44,7 +45,7 @@ def follow(item: InboxItem, route: Route, answer: TriageAnswer) -> None:
 
 
 def area_of(answer: TriageAnswer) -> Area | None:
-    """The area that the triage named, if people use one of that name."""
+    """The area that the triage named, if it named one and people use one of that name."""
     wanted = answer.area.strip().casefold()
     return next((area for area in live_areas() if area.title.strip().casefold() == wanted), None)
 
@@ -112,7 +113,7 @@ def make_task(item: InboxItem, answer: TriageAnswer) -> None:
         },
         purpose="make the task",
         item=item,
-        children=nodes.children(_original(item, answer)),
+        children=blocks(_original(item, answer)),
     )
     _log(item, "Made a task", answer, task)
     close(item, Route.OPERATIONAL)
@@ -124,35 +125,33 @@ def keep_nodes(item: InboxItem, answer: TriageAnswer) -> None:
     Where nothing new is named, the text gets a node of its own, unless one of this title holds the same text already.
     """
     nodes.take_turn()
-    text = _original(item, answer)
+    original = _original(item, answer)
     concepts = nodes.distinct(answer.concepts)
-    existing = nodes.known([concept.name for concept in concepts])
-    fresh = [concept for concept in concepts if concept.name not in existing]
-    if not fresh:
-        twin = nodes.known([answer.title]).get(answer.title)
-        if twin is not None and twin.values.get("Content") == text:
-            existing[answer.title] = twin
+    known = nodes.known([concept.name for concept in concepts])
+    fresh = [concept for concept in concepts if concept.name not in known]
+    twin = None if fresh else nodes.holding(answer.title, original)
+    existing = list(dict.fromkeys([*known.values(), *([twin] if twin else [])]))
     # A two-way relation is written on one side only: on the item where it needs a list anyway, else on the new nodes.
     source = {} if existing else {"Source_Inbox": [outbox.ref(item)]}
     shared = {**source, **_in_area("Areas", answer)}
     made = [
-        nodes.promise(item, _emm_id(item, "node", ordinal), concept, text, shared)
+        nodes.promise(item, _emm_id(item, "node", ordinal), concept, original, shared)
         for ordinal, concept in enumerate(fresh, start=1)
     ]
-    if not fresh and answer.title not in existing:
-        made.append(nodes.promise_text(item, _emm_id(item, "node"), answer.title, text, shared))
+    if not fresh and twin is None:
+        made.append(nodes.promise_text(item, _emm_id(item, "node"), answer.title, original, shared))
     links = {}
     if existing:
-        linked = [*item.values.get("Routed_to_Node", []), *map(outbox.ref, [*existing.values(), *made])]
+        linked = [*item.values.get("Routed_to_Node", []), *map(outbox.ref, [*existing, *made])]
         links["Routed_to_Node"] = [link for index, link in enumerate(linked) if link not in linked[:index]]
     _log(item, f"Kept as {len(made)} new and {len(existing)} known nodes", answer)
     close(item, Route.REFERENCE, links)
 
 
-def _original(item: InboxItem, answer: TriageAnswer) -> str:
+def _original(item: InboxItem, answer: TriageAnswer) -> list[markdown.Line]:
     """What the person wrote: the title too, where the triage gave the page another one."""
     title = item.title.strip() if item.title.strip() != answer.title else ""
-    return "\n\n".join(part for part in (title, text_of(item)) if part)
+    return [*([Paragraph(title)] if title else []), *written_on(item)]
 
 
 def _emm_id(item: InboxItem, kind: str, ordinal: int = 0) -> UUID:

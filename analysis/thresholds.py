@@ -32,14 +32,15 @@ class Suggestion:
     passing_corrected: int = 0
 
 
-def suggest(judged: Iterable[Judged]) -> Suggestion:
+def suggest(judged: Iterable[Judged], now: float) -> Suggestion:
     """The lowest confidence seen from which on at most 5 % of the items were corrected; it has to let 20 items by.
 
-    Nothing below what was seen is suggested: nobody knows how good that would be.
+    Nothing below what was seen is suggested: nobody knows how good that would be. Nor is more than what is asked for
+    `now`, while what that lets by is as good.
     """
     steps = list(judged)
     items, corrected = sum(step.items for step in steps), sum(step.corrected for step in steps)
-    for threshold in sorted({step.confidence for step in steps}):
+    for threshold in sorted({step.confidence for step in steps} | {now}):
         passing = [step for step in steps if step.confidence >= threshold]
         let_by, wrong = sum(step.items for step in passing), sum(step.corrected for step in passing)
         if let_by >= LEAST_EVIDENCE and wrong <= MOST_CORRECTED * let_by:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from analysis import corrections, flags, llm, prompts, routing
 from analysis.answers import Route, TriageAnswer
 from analysis.models import Correction, IntentRun, Policy, Triage
+from analysis.models.thinking import WAYS_ON
 from emm.jobs import Job
 from emm.schedule import nudge
 from notion_sync import outbox
@@ -24,10 +25,6 @@ UNPROCESSED = ("", "Unprocessed")
 FRESH = timedelta(minutes=5)
 TRASHED = "It was trashed in Notion, or moved out of the inbox. Bring it back there to have it triaged."
 EMPTY = "The page says nothing: no title, no Content, no body. Write something and set Status to Unprocessed."
-WAYS_ON = (
-    "Choose a Triage_Destination in Notion or a route in the console, or say more on the page and set Status to "
-    "Unprocessed."
-)
 
 # A page that people have edited is not judged by its old text.
 _READ_SINCE_THE_EDIT = Q(in_trash=False, body_of__gte=F("last_edited_time"))
@@ -67,11 +64,14 @@ def triage(job: Triage) -> None:
         answer=TriageAnswer,
         prompt_hash=prompt.hash,
     )
-    chosen = routing.CHOSEN.get(item.values.get("Triage_Destination") or "")
     least = Policy.current().min_confidence(answer.route)
-    sure = chosen is not None or answer.confidence >= least
     with transaction.atomic():
         job.finish()
+        asked, item = item, InboxItem.objects.select_for_update().get(pk=item.pk)
+        if prompts.words_of(item) != prompts.words_of(asked):  # people go on writing while the model thinks
+            flags.flag(item)
+        chosen = routing.CHOSEN.get(item.values.get("Triage_Destination") or "")
+        sure = chosen is not None or answer.confidence >= least
         job.answer = answer.model_dump(mode="json")
         job.confidence = answer.confidence
         job.route = (chosen or Route(answer.route)) if sure else ""
@@ -102,11 +102,16 @@ def _untriaged() -> QuerySet[InboxItem]:
 
 
 def _answered_by_people() -> QuerySet[InboxItem]:
-    """Items whose triage was unsure, and where a person has chosen the destination or reset Status since."""
+    """Items to ask about again: a person has reset Status since, or chosen the destination of one that was unsure.
+
+    Where the model gave no answer at all, a chosen destination needs none: `corrections` follows it.
+    """
+    reset, chosen = Q(status__in=UNPROCESSED), Q(chosen__in=routing.CHOSEN)
+    unsure = Q(triage__status=Job.Status.DONE, triage__route="") & (reset | chosen)
+    stopped = Q(triage__status__in=(Job.Status.NEVER, Job.Status.DEAD)) & reset
     return (
         InboxItem.objects.alias(status=_text("values__Status"), chosen=_text("values__Triage_Destination"))
-        .filter(Q(status__in=UNPROCESSED) | Q(chosen__in=routing.CHOSEN), _READ_SINCE_THE_EDIT, state=State.HELD)
-        .filter(triage__status=Job.Status.DONE, triage__route="")
+        .filter(unsure | stopped, _READ_SINCE_THE_EDIT, state=State.HELD)
         .exclude(Exists(OutboxEntry.objects.unfinished().filter(item=OuterRef("pk"))))
         .select_related("triage")
     )
@@ -146,7 +151,8 @@ def _is_double(item: InboxItem) -> bool:
 
 
 def _ask_again(triage: Triage) -> None:
-    asked = Triage.objects.filter(pk=triage.pk, status=Job.Status.DONE, route="")
-    if asked.update(status=Job.Status.WAITING, status_since=Now(), due_at=Now()):
+    ended = Q(status=Job.Status.DONE, route="") | Q(status__in=(Job.Status.NEVER, Job.Status.DEAD))
+    afresh = {"status": Job.Status.WAITING, "status_since": Now(), "due_at": Now(), "failures": 0, "last_error": ""}
+    if Triage.objects.filter(ended, pk=triage.pk).update(**afresh):
         triage.item.enter(State.WAITING)
         nudge("triage", triage.pk)

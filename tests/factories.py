@@ -133,9 +133,8 @@ def make_proposal(
     """An analysis that was argued and written to Notion, and now awaits a person. `changes`: of the synthesis."""
     item = item or make_item(state=InboxItem.State.PROPOSED)
     triage, answer = triage_answer(), synthesis_answer(**changes)
-    Triage.objects.get_or_create(
-        item=item, defaults={"status": Job.Status.DONE, "answer": triage.model_dump(mode="json"), "route": "strategic"}
-    )
+    said = {"answer": triage.model_dump(mode="json"), "route": triage.route, "confidence": triage.confidence}
+    Triage.objects.get_or_create(item=item, defaults={"status": Job.Status.DONE, **said})
     values = intent_values(
         triage, answer, Conflict.MAJOR, description="A van?", created=database_now(), source=str(item.page_id)
     )

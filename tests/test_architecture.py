@@ -18,7 +18,7 @@ MAY_KNOW = {
     "ops": {"emm", "notion_sync", "analysis", "ops"},
     "sandbox": {"sandbox"},
 }
-OF_NOTION_SYNC = {"models", "outbox", "document", "properties", "workspace"}  # what analysis may know of it
+OF_NOTION_SYNC = {"models", "outbox", "document", "markdown", "properties", "workspace"}  # what analysis may know of it
 
 
 def modules() -> Iterator[tuple[str, Path, ast.Module]]:

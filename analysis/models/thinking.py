@@ -15,11 +15,16 @@ from analysis.answers import Persona, Route
 from analysis.personas import CHARACTERS
 from emm.jobs import Job
 from emm.schedule import nudge
+from notion_sync import outbox
 from notion_sync.models import Action, InboxItem, Intent
 
 NOTHING_NEW = (
     "The others were heard before, so nothing is proposed anew. Decide on what was proposed, or press Ask the missing voices "
     "on the page of this version."
+)
+WAYS_ON = (
+    "Choose a Triage_Destination in Notion or a route in the console, or say more on the page and set Status to "
+    "Unprocessed."
 )
 # Done voices that a synthesis needs; the missing one is named in it.
 QUORUM = 2
@@ -81,9 +86,18 @@ class Triage(Job):
     def __str__(self) -> str:
         return f"triage of {self.item}"
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the model gave no answer that can be used, so that only a person can say where the item goes."""
+        return self.status in (Job.Status.NEVER, Job.Status.DEAD)
+
     def moved(self) -> None:
-        """The item shows why its triage waits or stopped."""
+        """The item shows why its triage waits or stopped; one that stopped is a person's, and Notion says so."""
         _show_on(self.item, self)
+        if self.stopped and not self.item.in_trash:
+            self.item.enter(InboxItem.State.HELD, f"{self.last_error} {WAYS_ON}")
+            review, purpose = {"Status": "Needs_Review"}, "ask a person to look at the item"
+            outbox.update_page(self.item, review, purpose=purpose, item=self.item)
 
 
 class Depth(models.TextChoices):

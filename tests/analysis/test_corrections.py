@@ -15,7 +15,7 @@ from django.test import Client
 
 from analysis import corrections, dialectic, triage
 from analysis.answers import Route
-from analysis.models import Analysis, Correction, LLMCall, Perspective, Policy, Settlement, Synthesis, Triage
+from analysis.models import Analysis, Correction, IntentRun, LLMCall, Perspective, Policy, Settlement, Synthesis, Triage
 from analysis.thresholds import Suggestion
 from emm.audit import AuditEntry
 from notion_sync.models import Action, InboxItem, Intent, Node, OutboxEntry, Task
@@ -245,6 +245,23 @@ def test_a_suggestion_counts_what_passed_and_what_people_moved() -> None:
     found = corrections.suggestions()
     assert found[Route.OPERATIONAL] == Suggestion(24, 2, 0.8, 22, 0)
     assert found[Route.STRATEGIC] == Suggestion(0, 0)
+
+
+def test_an_intent_that_a_person_had_argued_says_nothing_of_the_triage() -> None:
+    answer = triage_answer(route="operational").model_dump(mode="json")
+    for _ in range(20):
+        item = an_item()
+        Triage.objects.create(item=item, status="done", route="strategic", answer=answer, confidence=0.9)
+        IntentRun.objects.create(intent=Intent.objects.create(title="Sell?"), item=item, asked_by="ana")
+    assert set(corrections.suggestions().values()) == {Suggestion(0, 0)}
+
+
+def test_twenty_right_items_are_no_ground_to_ask_for_more(admin_client: Client) -> None:
+    answer = triage_answer(route="operational").model_dump(mode="json")
+    for _ in range(20):
+        Triage.objects.create(item=an_item(), status="done", route="operational", answer=answer, confidence=0.9)
+    assert corrections.suggestions()[Route.OPERATIONAL] == Suggestion(20, 0, 0.5, 20, 0)
+    assert adopt(admin_client) == ""
 
 
 def test_the_policy_page_shows_the_suggestions_and_what_they_rest_on(admin_client: Client) -> None:

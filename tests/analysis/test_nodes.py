@@ -10,7 +10,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import nodes, routing
+from analysis import nodes, prompts, routing
 from analysis.answers import Concept
 from notion_sync.models import Area, Node, OutboxEntry, Task
 from tests.analysis.rows import an_item
@@ -96,6 +96,60 @@ def test_a_text_that_a_node_holds_already_is_linked_and_not_kept_twice() -> None
     other = an_item("Archive", "By name.")
     routing.keep_nodes(other, triage_answer(title="Archive", concepts=[]))
     assert OutboxEntry.objects.get(source_key="nodes").values["Content"] == "By name."
+
+
+@pytest.mark.django_db
+def test_a_text_under_the_name_of_a_known_thing_is_kept_beside_it_once() -> None:
+    thing = Node.objects.create(title="Halden & Sons", page_id=uuid.uuid4(), values={"Content": "A bakery."})
+    for _ in range(2):
+        item = an_item("Halden & Sons", "They moved to Leeds in May.")
+        routing.keep_nodes(item, triage_answer(title="Halden & Sons", concepts=[concept("Halden & Sons")]))
+    entry = OutboxEntry.objects.get(source_key="nodes")
+    assert entry.values["Content"] == "They moved to Leeds in May."
+    kept = {"ref": str(entry.emm_id)}
+    for patch in OutboxEntry.objects.filter(source_key="inbox"):
+        assert patch.values["Routed_to_Node"] == [str(thing.page_id), kept]
+
+
+FORMATTED = (
+    r"He asked for \$75 \<first\> or **nothing**: [his offer](https://plumber.example/offer)." "\n- the tap\n- the sink"
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("concepts", [[], [concept("Plumber Poole")]])
+def test_a_node_holds_what_the_person_wrote_and_not_its_markdown(concepts: list[Concept]) -> None:
+    item = an_item("Plumber", FORMATTED)
+    routing.keep_nodes(item, triage_answer(title="Plumber", concepts=concepts))
+    entry = OutboxEntry.objects.get(source_key="nodes")
+    if not concepts:
+        assert entry.values["Content"] == (
+            "He asked for $75 <first> or nothing: his offer (https://plumber.example/offer).\n\n- the tap\n- the sink"
+        )
+        return
+    first, *entries = entry.children
+    pieces = first["paragraph"]["rich_text"]
+    assert [piece["text"]["content"] for piece in pieces] == [
+        "He asked for $75 <first> or ",
+        "nothing",
+        ": ",
+        "his offer",
+        ".",
+    ]
+    assert pieces[1]["annotations"] == {"bold": True}
+    assert pieces[3]["text"]["link"] == {"url": "https://plumber.example/offer"}
+    assert [block["type"] for block in entries] == ["bulleted_list_item"] * 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("area", ["", "  "])
+def test_a_row_of_areas_without_a_name_is_nobodys_area(area: str) -> None:
+    Area.objects.create(title="", page_id=uuid.uuid4())
+    Area.objects.create(title="Operations", page_id=uuid.uuid4())
+    item = an_item()
+    assert '<areas>["Operations"]</areas>' in prompts.triage_user(item)
+    routing.make_task(item, triage_answer(area=area))
+    assert "Area" not in OutboxEntry.objects.get(source_key="tasks").values
 
 
 @pytest.mark.django_db

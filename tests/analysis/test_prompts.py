@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from analysis import prompts
-from analysis.answers import Persona
+from analysis import prompt_versions, prompts
+from analysis.answers import Persona, TriageAnswer
 from analysis.models import Analysis, Perspective, PromptVersion, Synthesis
 from analysis.personas import CHARACTERS
 from emm.jobs import Never
@@ -65,6 +65,12 @@ def test_a_text_of_two_hundred_kilobytes_is_sent_whole() -> None:
 def test_a_text_that_is_too_long_is_refused_with_its_length() -> None:
     with pytest.raises(Never, match="The text has 400,001 characters"):
         prompts.triage_user(an_item(body="x" * 400_001))
+
+
+@pytest.mark.parametrize("level", get_args(TriageAnswer.model_fields["risk"].annotation))
+def test_the_triage_is_told_what_each_level_of_risk_means(level: str) -> None:
+    (line,) = [line for line in prompt_versions.seed("triage").splitlines() if line.startswith("- `risk`:")]
+    assert re.search(rf"`{level}`: [^`]{{40,}}", line)
 
 
 def test_the_seed_is_served_until_a_person_makes_another_version_active() -> None:
