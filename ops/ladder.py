@@ -83,7 +83,7 @@ def _tell_of_an_item(period: BudgetPeriod) -> None:
     if not _is_new(period, 100, period.budget.limit_usd):
         return
     item = InboxItem.objects.filter(pk=period.period).first()
-    subject = f"An item is held by its budget: {shorten(str(item or period.period), LONGEST_TITLE)}"
+    subject = f"An item is held by its budget: {notices.defanged(shorten(str(item or period.period), LONGEST_TITLE))}"
     body = (
         f"{period.spent_usd:.4f} USD were spent on it and {period.reserved_usd:.4f} are reserved, of "
         f"{period.budget.limit_usd.normalize():f} USD for an item. It says so itself, and goes on once that budget is raised.\n"

@@ -13,7 +13,7 @@ from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import dialectic, leaks
+from analysis import leaks, versions
 from analysis.models import Analysis, Depth
 from analysis.orders import signs
 from analysis.phrases import Kind
@@ -132,10 +132,10 @@ def edit(analysis: Analysis, body: str) -> None:
 def ask_again(analysis: Analysis, how: str) -> None:
     analysis = Analysis.objects.get(pk=analysis.pk)  # as the next request finds it
     if how == "argue again":
-        dialectic.argue_again(analysis, Depth.QUICK, by="ana")
+        versions.argue_again(analysis, Depth.QUICK, by="ana")
     else:
         with transaction.atomic():
-            dialectic.open_revision(analysis, "Once more.")
+            versions.open_revision(analysis, "Once more.")
     run(["argue", "synthesise"])
 
 
