@@ -25,7 +25,7 @@ from emm.audit import Actor, record
 from emm.jobs import Later
 from notion_sync import outbox
 from notion_sync.document import blocks
-from notion_sync.models import LogEntry, Mirror, Task
+from notion_sync.models import Intent, LogEntry, Mirror, OutboxEntry, Task
 
 SETTLED_AFTER = timedelta(days=30)  # from the first answer on; by then a person has had time to correct a slip
 IN_NOTION = "a person in Notion"
@@ -143,10 +143,16 @@ def _follow_moved_dates() -> None:
 
 
 def _answered_in_notion() -> QuerySet[Any]:
-    """Outcomes whose Intent page says something else than when it was last read; only of the intent's latest approval."""
+    """Outcomes whose Intent page says something else than when it was last read; only of the intent's latest approval.
+
+    While a word of ours is not there yet, the page says nothing new: a person's edit meanwhile shows as its conflict.
+    """
     here = Coalesce(KeyTextTransform("Outcome", f"{INTENT}__values"), Value(""), output_field=CharField())
     changed = Outcome.objects.annotate(here=here).exclude(here=F("seen_in_notion"))
-    latest = changed.exclude(pk__in=_replaced().values("pk"))
+    ours = OutboxEntry.objects.filter(
+        item__analyses__intent=OuterRef(INTENT), source_key=Intent.key, values__has_key="Outcome"
+    ).exclude(status=OutboxEntry.Status.DONE)
+    latest = changed.exclude(pk__in=_replaced().values("pk")).exclude(Exists(ours))
     return latest.filter(here__in=["", *Outcome.Result.values], **{f"{INTENT}__in_trash": False}).order_by("pk")
 
 
@@ -157,9 +163,12 @@ def _replaced() -> QuerySet[Outcome]:
 
 
 def _take_from_notion(outcome: Any) -> None:
-    said = outcome.here
     with transaction.atomic():
         locked = Outcome.objects.select_for_update().get(pk=outcome.pk)
+        still = _answered_in_notion().filter(pk=locked.pk).first()
+        if still is None:
+            return  # answered in the console meanwhile
+        said = still.here
         Outcome.objects.filter(pk=locked.pk).update(seen_in_notion=said)
         if said == locked.result:
             return  # our own word, from an answer in the console
@@ -179,8 +188,9 @@ def _show(outcome: Outcome) -> None:
     entry = LogEntry.objects.filter(emm_id=outbox.emm_id_for(str(item.page_id), "decision", analysis.revision)).first()
     if entry is not None:
         _promise(entry, values, "log how the decision turned out", outcome)
-    if intent is not None and outcome.how == Outcome.How.CONSOLE:
+    if intent is not None and not intent.in_trash and outcome.how == Outcome.How.CONSOLE:
         _promise(intent, {"Outcome": outcome.result}, "show how the decision turned out", outcome)
+        Outcome.objects.filter(pk=outcome.pk).update(seen_in_notion=outcome.result)  # our own word is no answer
     task = Task.objects.filter(emm_id=_task_id(outcome)).first()
     if task is not None and outcome.result:
         _promise(task, {"Status": "Done"}, "close the question how it went", outcome)

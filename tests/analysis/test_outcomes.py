@@ -18,6 +18,7 @@ from analysis import calibration, outcome, settlement
 from analysis.models import Execution, Outcome, Settlement
 from emm.audit import AuditEntry
 from emm.jobs import Job
+from notion_sync import conflicts, properties
 from notion_sync.models import Action, InboxItem, Intent, LogEntry, OutboxEntry, Task
 from tests.factories import make_item, make_proposal, make_settlement, proposed_plan
 from tests.world import Sandbox, add_item, poll_everything, work
@@ -59,9 +60,15 @@ def in_notion(one: Outcome, result: str | None) -> None:
     assert intent is not None
     intent.refresh_from_db()
     intent.values = {**intent.values, "Outcome": result}
+    intent.properties = {**intent.properties, "Outcome": properties.write("select", result)}
     intent.save()
     outcome.open_outcomes()
     one.refresh_from_db()
+
+
+def arrived() -> None:
+    """All that was promised stands in Notion."""
+    OutboxEntry.objects.update(status=Job.Status.DONE)
 
 
 def promised(key: str) -> list[dict[str, Any]]:
@@ -197,7 +204,8 @@ def test_the_last_answer_counts_wherever_it_was_given_and_the_audit_log_keeps_al
     outcome.open_outcomes()  # Notion still says Better, until our write is delivered: that is no new answer
     one.refresh_from_db()
     assert one.result == "Worse"
-    in_notion(one, "Worse")  # our write has arrived
+    arrived()
+    in_notion(one, "Worse")
     assert (one.result, one.how, one.note) == ("Worse", "console", "The engine failed.")
     in_notion(one, "Unknown")
     assert (one.result, one.how) == ("Unknown", "notion")
@@ -206,6 +214,44 @@ def test_the_last_answer_counts_wherever_it_was_given_and_the_audit_log_keeps_al
     in_notion(one, "Better")
     history = AuditEntry.objects.filter(action="outcome.answer").order_by("pk").values_list("after__result", flat=True)
     assert list(history) == ["Better", "Worse", "Unknown", "", "Better"]
+
+
+def test_a_correction_in_the_console_is_not_undone_by_the_answer_before_it() -> None:
+    one = opened()
+    outcome.answer(one, "Better", by="ana", how=CONSOLE, note="A slip.")
+    arrived()
+    outcome.answer(one, "Worse", by="ana", how=CONSOLE, note="The engine failed.")
+    in_notion(one, "Better")  # what was written for the first answer
+    assert (one.result, one.note) == ("Worse", "The engine failed.")
+    arrived()
+    in_notion(one, "Worse")
+    assert (one.result, one.how, one.note) == ("Worse", "console", "The engine failed.")
+    in_notion(one, "Better")
+    assert (one.result, one.how) == ("Better", "notion")
+    assert AuditEntry.objects.filter(action="outcome.answer").count() == 3
+
+
+def test_an_answer_in_notion_that_stands_in_the_way_of_ours_waits_until_a_person_chooses() -> None:
+    one = opened()
+    outcome.answer(one, "Worse", by="ana", how=CONSOLE, note="The engine failed.")
+    ours = OutboxEntry.objects.get(source_key="intents", values__has_key="Outcome")
+    row = {"property": "Outcome", "base": None, "ours": "Worse", "theirs": "Unknown"}
+    OutboxEntry.objects.filter(pk=ours.pk).update(status=Job.Status.NEVER, conflict=[row])
+    in_notion(one, "Unknown")
+    assert (one.result, one.note) == ("Worse", "The engine failed.")
+    conflicts.settle(ours, {"Outcome": conflicts.THEIRS}, by="ana", reason="He was there.")
+    in_notion(one, "Unknown")
+    assert (one.result, one.how) == ("Unknown", "notion")
+
+
+def test_an_answer_whose_intent_is_in_the_bin_stands_when_the_page_comes_back() -> None:
+    one = opened()
+    Intent.objects.update(in_trash=True)
+    outcome.answer(one, "Better", by="ana", how=CONSOLE)
+    Intent.objects.update(in_trash=False)
+    outcome.open_outcomes()
+    one.refresh_from_db()
+    assert one.result == "Better"
 
 
 def test_after_a_month_it_is_settled_and_a_late_answer_only_noted() -> None:
