@@ -39,7 +39,7 @@ def open_outcomes() -> None:
         status=Settlement.Status.DONE, decision=Settlement.Decision.APPROVED, outcome=None
     )
     for settlement in approved.select_related("synthesis__analysis__intent"):
-        Outcome.objects.bulk_create([_opened(settlement)], ignore_conflicts=True)
+        _open(settlement)
     _follow_moved_dates()
     for outcome in _answered_in_notion():
         _take_from_notion(outcome)
@@ -100,23 +100,31 @@ def is_settled(outcome: Outcome) -> bool:
     return outcome.first_answered_at is not None and outcome.first_answered_at + SETTLED_AFTER <= timezone.now()
 
 
-def _opened(settlement: Settlement) -> Outcome:
+def _open(settlement: Settlement) -> None:
+    """Keep what was predicted, and when to ask. A Review_Date that was over when it was approved is set anew."""
     analysis = settlement.synthesis.analysis
     said = SynthesisAnswer.model_validate(settlement.synthesis.answer)
     option = (settlement.final_plan or {}).get("recommended_option") or ""
     advised: dict[str, PerspectiveAnswer | SynthesisAnswer] = {**last_words(analysis), SYNTHESIS: said}
     sure = {who: pages.confidence_in(verdict, option) for who, verdict in advised.items()}
-    asked_for = _day((analysis.intent.values if analysis.intent else {}).get("Review_Date"))
-    review_on = asked_for or (settlement.status_since + timedelta(days=said.review_in_days)).date()
-    return Outcome(
-        settlement=settlement,
-        review_on=review_on,
-        due_at=_midnight(review_on),
-        prediction=said.prediction,
-        probability=said.prediction_probability,
-        option=option,
-        stated={who: stated for who, stated in sure.items() if stated is not None},
-    )
+    written = _day((analysis.intent.values if analysis.intent else {}).get("Review_Date"))
+    over = written is not None and written <= settlement.status_since.date()
+    reckoned = (settlement.status_since + timedelta(days=said.review_in_days)).date()
+    review_on = reckoned if written is None or over else written
+    with transaction.atomic():
+        outcome, opened = Outcome.objects.get_or_create(
+            settlement=settlement,
+            defaults={
+                "review_on": review_on,
+                "due_at": _midnight(review_on),
+                "prediction": said.prediction,
+                "probability": said.prediction_probability,
+                "option": option,
+                "stated": {who: stated for who, stated in sure.items() if stated is not None},
+            },
+        )
+        if opened and over and analysis.intent is not None:
+            _promise(analysis.intent, {"Review_Date": review_on.isoformat()}, "set the review anew", outcome)
 
 
 def _day(value: Any) -> date | None:
@@ -135,9 +143,10 @@ def _midnight(day: date) -> datetime:
 def _follow_moved_dates() -> None:
     wanted = Left(KeyTextTransform("start", KeyTransform("Review_Date", f"{INTENT}__values")), 10)
     waiting = Outcome.objects.filter(status=Outcome.Status.WAITING, asked_at=None).annotate(wanted=wanted)
+    waiting = waiting.select_related("settlement")
     for outcome in waiting.exclude(wanted=None).exclude(wanted=Cast("review_on", CharField())):
         day = _day(outcome.wanted)
-        if day is not None:
+        if day is not None and day > outcome.settlement.status_since.date():
             unclaimed = Outcome.objects.filter(pk=outcome.pk, status=Outcome.Status.WAITING)
             unclaimed.update(review_on=day, due_at=_midnight(day))
 

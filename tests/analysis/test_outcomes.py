@@ -20,7 +20,7 @@ from emm.audit import AuditEntry
 from emm.jobs import Job
 from notion_sync import conflicts, properties
 from notion_sync.models import Action, InboxItem, Intent, LogEntry, OutboxEntry, Task
-from tests.factories import make_item, make_proposal, make_settlement, proposed_plan
+from tests.factories import database_now, make_item, make_proposal, make_settlement, proposed_plan
 from tests.world import Sandbox, add_item, poll_everything, work
 from tests.world import decide as decide_in_notion
 
@@ -102,6 +102,20 @@ def test_a_review_date_that_a_person_emptied_is_counted_from_the_decision() -> N
     Intent.objects.update(values={})
     one = opened(analysis=analysis)
     assert one.review_on == (one.settlement.status_since + timedelta(days=60)).date()
+
+
+@pytest.mark.parametrize("days", [-30, 0])
+def test_a_review_date_that_was_over_when_it_was_approved_is_set_anew(days: int) -> None:
+    analysis = make_proposal()
+    past = database_now().date() + timedelta(days=days)
+    stale = {"Review_Date": {"start": past.isoformat(), "end": None}}
+    Intent.objects.update(values=stale, properties={"Review_Date": properties.write("date", past)})
+    one = opened(analysis=analysis)
+    outcome.open_outcomes()  # the Intent page still says the old day: nobody has moved it
+    one.refresh_from_db()
+    assert one.review_on == (one.settlement.status_since + timedelta(days=60)).date()
+    assert one.due_at.date() == one.review_on
+    assert promised("intents")[-1] == {"Review_Date": one.review_on.isoformat()}
 
 
 def test_a_person_may_move_the_date_until_it_is_asked() -> None:
