@@ -34,15 +34,15 @@ INTENT = "settlement__synthesis__analysis__intent"
 
 
 def open_outcomes() -> None:
-    """Open the outcome of each approved decision, follow review dates that people moved, and read their answers."""
+    """Read what people answered, open the outcome of each approved decision, and follow review dates that people moved."""
+    for outcome in _answered_in_notion():  # first: what stands on an intent now belongs to its decision so far
+        _take_from_notion(outcome)
     approved = Settlement.objects.filter(
         status=Settlement.Status.DONE, decision=Settlement.Decision.APPROVED, outcome=None
     )
     for settlement in approved.select_related("synthesis__analysis__intent"):
         _open(settlement)
     _follow_moved_dates()
-    for outcome in _answered_in_notion():
-        _take_from_notion(outcome)
 
 
 def ask(job: Outcome) -> None:
@@ -101,13 +101,17 @@ def is_settled(outcome: Outcome) -> bool:
 
 
 def _open(settlement: Settlement) -> None:
-    """Keep what was predicted, and when to ask. A Review_Date that was over when it was approved is set anew."""
+    """Keep what was predicted, and when to ask. A Review_Date that was over when it was approved is set anew, and the
+    answer to an earlier decision on the same intent makes room for the one to this."""
     analysis = settlement.synthesis.analysis
+    intent = analysis.intent
+    assert intent is not None, "a proposal has its Intent"
+    stands = intent.values.get("Outcome")
     said = SynthesisAnswer.model_validate(settlement.synthesis.answer)
     option = (settlement.final_plan or {}).get("recommended_option") or ""
     advised: dict[str, PerspectiveAnswer | SynthesisAnswer] = {**last_words(analysis), SYNTHESIS: said}
     sure = {who: pages.confidence_in(verdict, option) for who, verdict in advised.items()}
-    written = _day((analysis.intent.values if analysis.intent else {}).get("Review_Date"))
+    written = _day(intent.values.get("Review_Date"))
     over = written is not None and written <= settlement.status_since.date()
     reckoned = (settlement.status_since + timedelta(days=said.review_in_days)).date()
     review_on = reckoned if written is None or over else written
@@ -121,10 +125,15 @@ def _open(settlement: Settlement) -> None:
                 "probability": said.prediction_probability,
                 "option": option,
                 "stated": {who: stated for who, stated in sure.items() if stated is not None},
+                "seen_in_notion": stands if stands in Outcome.Result.values else "",
             },
         )
-        if opened and over and analysis.intent is not None:
-            _promise(analysis.intent, {"Review_Date": review_on.isoformat()}, "set the review anew", outcome)
+        if not opened:
+            return
+        if over:
+            _promise(intent, {"Review_Date": review_on.isoformat()}, "set the review anew", outcome)
+        if Outcome.objects.filter(**{INTENT: intent}).exclude(pk=outcome.pk).exclude(result="").exists():
+            _promise(intent, {"Outcome": ""}, "make room for the answer to the new decision", outcome)
 
 
 def _day(value: Any) -> date | None:
@@ -197,7 +206,8 @@ def _show(outcome: Outcome) -> None:
     entry = LogEntry.objects.filter(emm_id=outbox.emm_id_for(str(item.page_id), "decision", analysis.revision)).first()
     if entry is not None:
         _promise(entry, values, "log how the decision turned out", outcome)
-    if intent is not None and not intent.in_trash and outcome.how == Outcome.How.CONSOLE:
+    replaced = _replaced().filter(pk=outcome.pk).exists()
+    if intent is not None and not intent.in_trash and not replaced and outcome.how == Outcome.How.CONSOLE:
         _promise(intent, {"Outcome": outcome.result}, "show how the decision turned out", outcome)
         Outcome.objects.filter(pk=outcome.pk).update(seen_in_notion=outcome.result)  # our own word is no answer
     task = Task.objects.filter(emm_id=_task_id(outcome)).first()
