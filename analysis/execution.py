@@ -18,11 +18,8 @@ from notion_sync.models import Action, DataSource, InboxItem, Intent, OutboxEntr
 PROJECT_FROM = 3  # tasks
 MOST_TASKS = 100  # more is a paste gone wrong, not a plan
 TASK_NAME = 2_000  # characters; one piece of a Notion title
+PENDING = "Pending_Approval"
 NEXT_LOOK = timedelta(seconds=15)
-TAKEN_BACK = (
-    "The approval was taken back before the tasks were made, so none were. To have them made after all, set "
-    "Approval_Status to Approved and queue this execution again."
-)
 THEN_AGAIN = "See to that write under Outbox entries, then queue this execution again."
 
 
@@ -39,13 +36,20 @@ def execute(job: Execution) -> None:
         analysis = settlement.synthesis.analysis
         action = Action.objects.select_for_update().get(pk=settlement.action_id)
         plan = Plan.model_validate(settlement.final_plan)
+        item, intent = analysis.item, analysis.intent
+        assert intent is not None, "a proposal has its Intent"
         why_not = _why_not(action, plan)
-        if why_not:
-            raise Never(why_not)
-        job.finish()  # first: whoever lost the lease must not promise anything
-        assert analysis.intent is not None, "a proposal has its Intent"
-        _promise_tasks(analysis.item, analysis.intent, analysis.revision, plan)
-        analysis.item.enter(InboxItem.State.WRITING, _made(plan))
+        if not why_not:
+            job.finish()  # first: whoever lost the lease must not promise anything
+            if intent.values.get("Status") == PENDING:  # it was taken back, and is approved after all
+                outbox.update_page(intent, {"Status": "Approved"}, purpose="approve after all", item=item)
+            _promise_tasks(item, intent, analysis.revision, plan)
+            item.enter(InboxItem.State.WRITING, _made(plan))
+            return
+        job.keep()
+        if why_not == Execution.TAKEN_BACK and not intent.in_trash:
+            outbox.update_page(intent, {"Status": PENDING}, purpose="take the approval back", item=item)
+    raise Never(why_not)
 
 
 def _wait_for_undo(job: Execution) -> None:
@@ -68,7 +72,7 @@ def _wait_for_approval(job: Execution) -> None:
 def _why_not(action: Action, plan: Plan) -> str:
     """Why the plan must not be carried out, or nothing."""
     if action.in_trash or action.approval_status != "Approved":
-        return TAKEN_BACK
+        return Execution.TAKEN_BACK
     if len(plan.tasks) > MOST_TASKS:
         return (
             f"The approved plan has {len(plan.tasks)} tasks; at most {MOST_TASKS} are made at once. None were made: make "
