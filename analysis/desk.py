@@ -272,7 +272,7 @@ def take_back(job: Settlement, *, by: Actor, reason: str = "") -> None:
             status=Job.Status.NEVER, status_since=Now(), last_error=Execution.TAKEN_BACK
         )
         if not stopped:
-            raise ValidationError("Too late: its tasks are made, or it was taken back before.")
+            raise ValidationError("Too late: its tasks are made, or it was taken back or decided otherwise before.")
         Execution.objects.get(settlement=job).moved()
         _say(job, "Pending", PENDING, "take the approval back")
         record("proposal.take_back", job, by=by, before={"decision": job.decision}, reason=reason)
@@ -325,5 +325,8 @@ def _refuse_unless_taken_back(execution: Execution | None) -> None:
 def _say(job: Settlement, approval: str, status: str, purpose: str) -> None:
     analysis = job.synthesis.analysis
     assert isinstance(analysis.intent, Intent), "a proposal has its Intent"
-    outbox.update_page(job.action, {"Approval_Status": approval}, purpose=purpose, item=analysis.item)
+    action = Action.objects.select_for_update().get(pk=job.action_id)
+    if action.approval_status in settlement.OTHERWISE:
+        raise ValidationError(f"Decided otherwise in Notion meanwhile: {action.approval_status}. That takes its place.")
+    outbox.update_page(action, {"Approval_Status": approval}, purpose=purpose, item=analysis.item)
     outbox.update_page(analysis.intent, {"Status": status}, purpose=purpose, item=analysis.item)

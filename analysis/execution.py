@@ -7,11 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from analysis import pages
 from analysis.answers import Plan
-from analysis.models import Execution
-from emm.jobs import Later, Never
+from analysis.models import Analysis, Execution
+from analysis.settlement import OTHERWISE, restate, seen_whole
+from emm.jobs import Later, LostLease, Never
 from notion_sync import outbox
 from notion_sync.models import Action, DataSource, InboxItem, Intent, OutboxEntry, Project, Task
 
@@ -26,15 +28,22 @@ THEN_AGAIN = "See to that write under Outbox entries, then queue this execution 
 def execute(job: Execution) -> None:
     """Promise the tasks of the settled plan and, from three tasks up, a project around them, in one transaction.
 
-    Raises Later until a poll has looked at the Action page after the time to undo and our own word on it is written, and
-    Never when that can't be, when the approval was taken back, or when the plan is too long.
+    Where the person has decided otherwise by then, that takes the approval's place, and the execution is gone. Raises
+    Later until a poll has looked at the Action page after the time to undo and our own word on it is written, and Never
+    when that can't be, when the approval was taken back, or when the plan is too long.
     """
     _wait_for_undo(job)
     _wait_for_approval(job)
+    _wait_for_minute(job)
     with transaction.atomic():
         settlement = job.settlement
         analysis = settlement.synthesis.analysis
         action = Action.objects.select_for_update().get(pk=settlement.action_id)
+        if redecided().filter(pk=job.pk).exists():
+            job.finish()  # first: whoever lost the lease must not promise anything
+            job.delete()
+            restate(settlement, action)
+            return
         plan = Plan.model_validate(settlement.final_plan)
         item, intent = analysis.item, analysis.intent
         assert intent is not None, "a proposal has its Intent"
@@ -52,6 +61,31 @@ def execute(job: Execution) -> None:
     raise Never(why_not)
 
 
+def queue_redecided() -> None:
+    """Queue again what ended because its approval was taken back, where the person has decided otherwise since."""
+    for job in redecided().filter(status=Execution.Status.NEVER, last_error=Execution.TAKEN_BACK):
+        try:
+            job.queue_again()
+        except LostLease:
+            continue  # approved after all, at this moment
+
+
+def redecided() -> QuerySet[Any]:
+    """Executions whose Action page carries another decision than the approval, seen whole and no word of our own."""
+    otherwise = seen_whole(Action.objects.filter(approval_status__in=OTHERWISE, in_trash=False))
+    analysis = "settlement__synthesis__analysis"
+    ours = OutboxEntry.objects.filter(
+        item=OuterRef(f"{analysis}__item"),
+        page_id=OuterRef("settlement__action__page_id"),
+        values__has_key="Approval_Status",
+    ).exclude(status=OutboxEntry.Status.DONE)
+    # At the desk an approval that was taken back can be argued again: then the revision is what is decided on.
+    revised = Analysis.objects.filter(
+        item=OuterRef(f"{analysis}__item"), revision__gt=OuterRef(f"{analysis}__revision")
+    ).exclude(note="")
+    return Execution.objects.filter(~Exists(ours), ~Exists(revised), settlement__action__in=otherwise)
+
+
 def _wait_for_undo(job: Execution) -> None:
     """A person takes an approval back in Notion, where only a poll sees it. Without time to undo nothing is awaited."""
     undo_over = job.settlement.status_since + timedelta(seconds=settings.UNDO_SECONDS)
@@ -67,6 +101,15 @@ def _wait_for_approval(job: Execution) -> None:
         raise Later(NEXT_LOOK, "Waits for the decision to be written on the Action page.")
     if stuck := carried.stuck().first():
         raise Never(f"The decision could not be written on the Action page. {stuck.last_error} {THEN_AGAIN}")
+
+
+def _wait_for_minute(job: Execution) -> None:
+    """Another decision is read as the first one was: not before the minute of the edit has closed."""
+    otherwise = Action.objects.filter(pk=job.settlement.action_id, approval_status__in=OTHERWISE, in_trash=False)
+    if otherwise.exists() and not seen_whole(otherwise).exists():
+        raise Later(
+            NEXT_LOOK, "Another decision stands on the Action page: waits until the minute of that edit has closed."
+        )
 
 
 def _why_not(action: Action, plan: Plan) -> str:

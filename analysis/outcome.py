@@ -19,8 +19,8 @@ from django.utils import timezone
 from analysis import pages
 from analysis.acceptance import SYNTHESIS
 from analysis.answers import PerspectiveAnswer, SynthesisAnswer
-from analysis.models import Outcome, Settlement
-from analysis.settlement import last_words
+from analysis.models import Execution, Outcome, Settlement
+from analysis.settlement import IN_NOTION, last_words
 from emm.audit import Actor, record
 from emm.jobs import Later
 from notion_sync import outbox
@@ -28,19 +28,19 @@ from notion_sync.document import blocks
 from notion_sync.models import Intent, LogEntry, Mirror, OutboxEntry, Task
 
 SETTLED_AFTER = timedelta(days=30)  # from the first answer on; by then a person has had time to correct a slip
-IN_NOTION = "a person in Notion"
 NEXT_LOOK = timedelta(days=1)
 INTENT = "settlement__synthesis__analysis__intent"
 
 
 def open_outcomes() -> None:
-    """Read what people answered, open the outcome of each approved decision, and follow review dates that people moved."""
+    """Read what people answered, open the outcome of each approval that is carried out, and follow moved review dates."""
     for outcome in _answered_in_notion():  # first: what stands on an intent now belongs to its decision so far
         _take_from_notion(outcome)
-    approved = Settlement.objects.filter(
+    approved = Settlement.objects.standing().filter(
         status=Settlement.Status.DONE, decision=Settlement.Decision.APPROVED, outcome=None
     )
-    for settlement in approved.select_related("synthesis__analysis__intent"):
+    final = approved.exclude(execution__status__in=(Execution.Status.WAITING, Execution.Status.RUNNING))
+    for settlement in final.select_related("synthesis__analysis__intent"):
         _open(settlement)
     _follow_moved_dates()
 
@@ -132,7 +132,8 @@ def _open(settlement: Settlement) -> None:
             return
         if over:
             _promise(intent, {"Review_Date": review_on.isoformat()}, "set the review anew", outcome)
-        if Outcome.objects.filter(**{INTENT: intent}).exclude(pk=outcome.pk).exclude(result="").exists():
+        earlier = Outcome.objects.filter(**{INTENT: intent}, settlement__lt=settlement).exclude(result="")
+        if earlier.exists() and not _replaced().filter(pk=outcome.pk).exists():
             _promise(intent, {"Outcome": ""}, "make room for the answer to the new decision", outcome)
 
 

@@ -34,6 +34,7 @@ def settled(status: str = "Approved", *, analysis: Any = None, option: str = "Op
     claimed = Settlement.claim(made.pk)
     assert claimed is not None
     claimed.attempt(settlement.settle)
+    Execution.objects.update(status=Job.Status.DONE)
     made.refresh_from_db()
     return made
 
@@ -319,6 +320,21 @@ def test_an_answer_to_a_decision_that_another_replaced_is_not_shown_as_the_answe
     assert all("Outcome" not in values for values in promised("intents"))
     assert promised("log")[-1]["Outcome"] == "Worse"
     assert other.result == ""
+
+
+def test_an_earlier_approval_that_is_carried_out_late_leaves_the_answer_to_the_later_one_alone() -> None:
+    first, second = twice()
+    late = settled(analysis=first)
+    Execution.objects.update(status=Job.Status.WAITING)
+    later = settled(analysis=second)
+    Execution.objects.filter(settlement=late).update(status=Job.Status.WAITING)
+    outcome.open_outcomes()
+    one = Outcome.objects.get(settlement=later)
+    in_notion(one, "Better")
+    Execution.objects.update(status=Job.Status.DONE)
+    outcome.open_outcomes()
+    assert Outcome.objects.get(settlement=late).result == ""
+    assert all("Outcome" not in values for values in promised("intents"))
 
 
 def test_what_stood_under_outcome_before_the_first_decision_is_no_answer_and_stays() -> None:
