@@ -23,7 +23,7 @@ from django.utils import timezone
 from analysis import acceptance, pages, settlement, versions
 from analysis.answers import Plan, Reject
 from analysis.economics import LABELS
-from analysis.execution import MOST_TASKS, TAKEN_BACK, TASK_NAME
+from analysis.execution import MOST_TASKS, PENDING, TASK_NAME
 from analysis.models import Analysis, Execution, LLMCall, Perspective, Proposal, Settlement
 from emm.audit import Actor, record
 from emm.jobs import Job
@@ -269,12 +269,12 @@ def take_back(job: Settlement, *, by: Actor, reason: str = "") -> None:
     """Take an approval back before its tasks are made. Raises ValidationError where that is too late."""
     with transaction.atomic():
         stopped = Execution.objects.filter(settlement=job, status=Job.Status.WAITING).update(
-            status=Job.Status.NEVER, status_since=Now(), last_error=TAKEN_BACK
+            status=Job.Status.NEVER, status_since=Now(), last_error=Execution.TAKEN_BACK
         )
         if not stopped:
-            raise ValidationError("Too late: its tasks are made, or it was taken back before.")
+            raise ValidationError("Too late: its tasks are made, or it was taken back or decided otherwise before.")
         Execution.objects.get(settlement=job).moved()
-        _say(job, "Pending", "Pending_Approval", "take the approval back")
+        _say(job, "Pending", PENDING, "take the approval back")
         record("proposal.take_back", job, by=by, before={"decision": job.decision}, reason=reason)
 
 
@@ -315,12 +315,15 @@ def argue_again(job: Settlement, note: str, *, by: Actor) -> Analysis:
 
 
 def _refuse_unless_taken_back(execution: Execution | None) -> None:
-    if execution is None or execution.status != Job.Status.NEVER or execution.last_error != TAKEN_BACK:
+    if execution is None or execution.status != Job.Status.NEVER or execution.last_error != Execution.TAKEN_BACK:
         raise ValidationError("It was not taken back.")
 
 
 def _say(job: Settlement, approval: str, status: str, purpose: str) -> None:
     analysis = job.synthesis.analysis
     assert isinstance(analysis.intent, Intent), "a proposal has its Intent"
-    outbox.update_page(job.action, {"Approval_Status": approval}, purpose=purpose, item=analysis.item)
+    action = Action.objects.select_for_update().get(pk=job.action_id)
+    if action.approval_status in settlement.OTHERWISE:
+        raise ValidationError(f"Decided otherwise in Notion meanwhile: {action.approval_status}. That takes its place.")
+    outbox.update_page(action, {"Approval_Status": approval}, purpose=purpose, item=analysis.item)
     outbox.update_page(analysis.intent, {"Status": status}, purpose=purpose, item=analysis.item)

@@ -7,45 +7,83 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from analysis import pages
 from analysis.answers import Plan
-from analysis.models import Execution
-from emm.jobs import Later, Never
+from analysis.models import Analysis, Execution
+from analysis.settlement import OTHERWISE, restate, seen_whole
+from emm.jobs import Later, LostLease, Never
 from notion_sync import outbox
 from notion_sync.models import Action, DataSource, InboxItem, Intent, OutboxEntry, Project, Task
 
 PROJECT_FROM = 3  # tasks
 MOST_TASKS = 100  # more is a paste gone wrong, not a plan
 TASK_NAME = 2_000  # characters; one piece of a Notion title
+PENDING = "Pending_Approval"
 NEXT_LOOK = timedelta(seconds=15)
-TAKEN_BACK = (
-    "The approval was taken back before the tasks were made, so none were. To have them made after all, set "
-    "Approval_Status to Approved and queue this execution again."
-)
 THEN_AGAIN = "See to that write under Outbox entries, then queue this execution again."
 
 
 def execute(job: Execution) -> None:
     """Promise the tasks of the settled plan and, from three tasks up, a project around them, in one transaction.
 
-    Raises Later until a poll has looked at the Action page after the time to undo and our own word on it is written, and
-    Never when that can't be, when the approval was taken back, or when the plan is too long.
+    Where the person has decided otherwise by then, that takes the approval's place, and the execution is gone. Raises
+    Later until a poll has looked at the Action page after the time to undo and our own word on it is written, and Never
+    when that can't be, when the approval was taken back, or when the plan is too long.
     """
     _wait_for_undo(job)
     _wait_for_approval(job)
+    _wait_for_minute(job)
     with transaction.atomic():
         settlement = job.settlement
         analysis = settlement.synthesis.analysis
         action = Action.objects.select_for_update().get(pk=settlement.action_id)
+        if redecided().filter(pk=job.pk).exists():
+            job.finish()  # first: whoever lost the lease must not promise anything
+            job.delete()
+            restate(settlement, action)
+            return
         plan = Plan.model_validate(settlement.final_plan)
+        item, intent = analysis.item, analysis.intent
+        assert intent is not None, "a proposal has its Intent"
         why_not = _why_not(action, plan)
-        if why_not:
-            raise Never(why_not)
-        job.finish()  # first: whoever lost the lease must not promise anything
-        assert analysis.intent is not None, "a proposal has its Intent"
-        _promise_tasks(analysis.item, analysis.intent, analysis.revision, plan)
-        analysis.item.enter(InboxItem.State.WRITING, _made(plan))
+        if not why_not:
+            job.finish()  # first: whoever lost the lease must not promise anything
+            if intent.values.get("Status") == PENDING:  # it was taken back, and is approved after all
+                outbox.update_page(intent, {"Status": "Approved"}, purpose="approve after all", item=item)
+            _promise_tasks(item, intent, analysis.revision, plan)
+            item.enter(InboxItem.State.WRITING, _made(plan))
+            return
+        job.keep()
+        if why_not == Execution.TAKEN_BACK and not intent.in_trash:
+            outbox.update_page(intent, {"Status": PENDING}, purpose="take the approval back", item=item)
+    raise Never(why_not)
+
+
+def queue_redecided() -> None:
+    """Queue again what ended because its approval was taken back, where the person has decided otherwise since."""
+    for job in redecided().filter(status=Execution.Status.NEVER, last_error=Execution.TAKEN_BACK):
+        try:
+            job.queue_again()
+        except LostLease:
+            continue  # approved after all, at this moment
+
+
+def redecided() -> QuerySet[Any]:
+    """Executions whose Action page carries another decision than the approval, seen whole and no word of our own."""
+    otherwise = seen_whole(Action.objects.filter(approval_status__in=OTHERWISE, in_trash=False))
+    analysis = "settlement__synthesis__analysis"
+    ours = OutboxEntry.objects.filter(
+        item=OuterRef(f"{analysis}__item"),
+        page_id=OuterRef("settlement__action__page_id"),
+        values__has_key="Approval_Status",
+    ).exclude(status=OutboxEntry.Status.DONE)
+    # At the desk an approval that was taken back can be argued again: then the revision is what is decided on.
+    revised = Analysis.objects.filter(
+        item=OuterRef(f"{analysis}__item"), revision__gt=OuterRef(f"{analysis}__revision")
+    ).exclude(note="")
+    return Execution.objects.filter(~Exists(ours), ~Exists(revised), settlement__action__in=otherwise)
 
 
 def _wait_for_undo(job: Execution) -> None:
@@ -65,10 +103,19 @@ def _wait_for_approval(job: Execution) -> None:
         raise Never(f"The decision could not be written on the Action page. {stuck.last_error} {THEN_AGAIN}")
 
 
+def _wait_for_minute(job: Execution) -> None:
+    """Another decision is read as the first one was: not before the minute of the edit has closed."""
+    otherwise = Action.objects.filter(pk=job.settlement.action_id, approval_status__in=OTHERWISE, in_trash=False)
+    if otherwise.exists() and not seen_whole(otherwise).exists():
+        raise Later(
+            NEXT_LOOK, "Another decision stands on the Action page: waits until the minute of that edit has closed."
+        )
+
+
 def _why_not(action: Action, plan: Plan) -> str:
     """Why the plan must not be carried out, or nothing."""
     if action.in_trash or action.approval_status != "Approved":
-        return TAKEN_BACK
+        return Execution.TAKEN_BACK
     if len(plan.tasks) > MOST_TASKS:
         return (
             f"The approved plan has {len(plan.tasks)} tasks; at most {MOST_TASKS} are made at once. None were made: make "

@@ -19,30 +19,30 @@ from django.utils import timezone
 from analysis import pages
 from analysis.acceptance import SYNTHESIS
 from analysis.answers import PerspectiveAnswer, SynthesisAnswer
-from analysis.models import Outcome, Settlement
-from analysis.settlement import last_words
+from analysis.models import Execution, Outcome, Settlement
+from analysis.settlement import IN_NOTION, last_words
 from emm.audit import Actor, record
 from emm.jobs import Later
 from notion_sync import outbox
 from notion_sync.document import blocks
-from notion_sync.models import LogEntry, Mirror, Task
+from notion_sync.models import Intent, LogEntry, Mirror, OutboxEntry, Task
 
 SETTLED_AFTER = timedelta(days=30)  # from the first answer on; by then a person has had time to correct a slip
-IN_NOTION = "a person in Notion"
 NEXT_LOOK = timedelta(days=1)
 INTENT = "settlement__synthesis__analysis__intent"
 
 
 def open_outcomes() -> None:
-    """Open the outcome of each approved decision, follow review dates that people moved, and read their answers."""
-    approved = Settlement.objects.filter(
+    """Read what people answered, open the outcome of each approval that is carried out, and follow moved review dates."""
+    for outcome in _answered_in_notion():  # first: what stands on an intent now belongs to its decision so far
+        _take_from_notion(outcome)
+    approved = Settlement.objects.standing().filter(
         status=Settlement.Status.DONE, decision=Settlement.Decision.APPROVED, outcome=None
     )
-    for settlement in approved.select_related("synthesis__analysis__intent"):
-        Outcome.objects.bulk_create([_opened(settlement)], ignore_conflicts=True)
+    final = approved.exclude(execution__status__in=(Execution.Status.WAITING, Execution.Status.RUNNING))
+    for settlement in final.select_related("synthesis__analysis__intent"):
+        _open(settlement)
     _follow_moved_dates()
-    for outcome in _answered_in_notion():
-        _take_from_notion(outcome)
 
 
 def ask(job: Outcome) -> None:
@@ -100,23 +100,41 @@ def is_settled(outcome: Outcome) -> bool:
     return outcome.first_answered_at is not None and outcome.first_answered_at + SETTLED_AFTER <= timezone.now()
 
 
-def _opened(settlement: Settlement) -> Outcome:
+def _open(settlement: Settlement) -> None:
+    """Keep what was predicted, and when to ask. A Review_Date that was over when it was approved is set anew, and the
+    answer to an earlier decision on the same intent makes room for the one to this."""
     analysis = settlement.synthesis.analysis
+    intent = analysis.intent
+    assert intent is not None, "a proposal has its Intent"
+    stands = intent.values.get("Outcome")
     said = SynthesisAnswer.model_validate(settlement.synthesis.answer)
     option = (settlement.final_plan or {}).get("recommended_option") or ""
     advised: dict[str, PerspectiveAnswer | SynthesisAnswer] = {**last_words(analysis), SYNTHESIS: said}
     sure = {who: pages.confidence_in(verdict, option) for who, verdict in advised.items()}
-    asked_for = _day((analysis.intent.values if analysis.intent else {}).get("Review_Date"))
-    review_on = asked_for or (settlement.status_since + timedelta(days=said.review_in_days)).date()
-    return Outcome(
-        settlement=settlement,
-        review_on=review_on,
-        due_at=_midnight(review_on),
-        prediction=said.prediction,
-        probability=said.prediction_probability,
-        option=option,
-        stated={who: stated for who, stated in sure.items() if stated is not None},
-    )
+    written = _day(intent.values.get("Review_Date"))
+    over = written is not None and written <= settlement.status_since.date()
+    reckoned = (settlement.status_since + timedelta(days=said.review_in_days)).date()
+    review_on = reckoned if written is None or over else written
+    with transaction.atomic():
+        outcome, opened = Outcome.objects.get_or_create(
+            settlement=settlement,
+            defaults={
+                "review_on": review_on,
+                "due_at": _midnight(review_on),
+                "prediction": said.prediction,
+                "probability": said.prediction_probability,
+                "option": option,
+                "stated": {who: stated for who, stated in sure.items() if stated is not None},
+                "seen_in_notion": stands if stands in Outcome.Result.values else "",
+            },
+        )
+        if not opened:
+            return
+        if over:
+            _promise(intent, {"Review_Date": review_on.isoformat()}, "set the review anew", outcome)
+        earlier = Outcome.objects.filter(**{INTENT: intent}, settlement__lt=settlement).exclude(result="")
+        if earlier.exists() and not _replaced().filter(pk=outcome.pk).exists():
+            _promise(intent, {"Outcome": ""}, "make room for the answer to the new decision", outcome)
 
 
 def _day(value: Any) -> date | None:
@@ -135,18 +153,25 @@ def _midnight(day: date) -> datetime:
 def _follow_moved_dates() -> None:
     wanted = Left(KeyTextTransform("start", KeyTransform("Review_Date", f"{INTENT}__values")), 10)
     waiting = Outcome.objects.filter(status=Outcome.Status.WAITING, asked_at=None).annotate(wanted=wanted)
+    waiting = waiting.select_related("settlement")
     for outcome in waiting.exclude(wanted=None).exclude(wanted=Cast("review_on", CharField())):
         day = _day(outcome.wanted)
-        if day is not None:
+        if day is not None and day > outcome.settlement.status_since.date():
             unclaimed = Outcome.objects.filter(pk=outcome.pk, status=Outcome.Status.WAITING)
             unclaimed.update(review_on=day, due_at=_midnight(day))
 
 
 def _answered_in_notion() -> QuerySet[Any]:
-    """Outcomes whose Intent page says something else than when it was last read; only of the intent's latest approval."""
+    """Outcomes whose Intent page says something else than when it was last read; only of the intent's latest approval.
+
+    While a word of ours is not there yet, the page says nothing new: a person's edit meanwhile shows as its conflict.
+    """
     here = Coalesce(KeyTextTransform("Outcome", f"{INTENT}__values"), Value(""), output_field=CharField())
     changed = Outcome.objects.annotate(here=here).exclude(here=F("seen_in_notion"))
-    latest = changed.exclude(pk__in=_replaced().values("pk"))
+    ours = OutboxEntry.objects.filter(
+        item__analyses__intent=OuterRef(INTENT), source_key=Intent.key, values__has_key="Outcome"
+    ).exclude(status=OutboxEntry.Status.DONE)
+    latest = changed.exclude(pk__in=_replaced().values("pk")).exclude(Exists(ours))
     return latest.filter(here__in=["", *Outcome.Result.values], **{f"{INTENT}__in_trash": False}).order_by("pk")
 
 
@@ -157,9 +182,12 @@ def _replaced() -> QuerySet[Outcome]:
 
 
 def _take_from_notion(outcome: Any) -> None:
-    said = outcome.here
     with transaction.atomic():
         locked = Outcome.objects.select_for_update().get(pk=outcome.pk)
+        still = _answered_in_notion().filter(pk=locked.pk).first()
+        if still is None:
+            return  # answered in the console meanwhile
+        said = still.here
         Outcome.objects.filter(pk=locked.pk).update(seen_in_notion=said)
         if said == locked.result:
             return  # our own word, from an answer in the console
@@ -179,8 +207,10 @@ def _show(outcome: Outcome) -> None:
     entry = LogEntry.objects.filter(emm_id=outbox.emm_id_for(str(item.page_id), "decision", analysis.revision)).first()
     if entry is not None:
         _promise(entry, values, "log how the decision turned out", outcome)
-    if intent is not None and outcome.how == Outcome.How.CONSOLE:
+    replaced = _replaced().filter(pk=outcome.pk).exists()
+    if intent is not None and not intent.in_trash and not replaced and outcome.how == Outcome.How.CONSOLE:
         _promise(intent, {"Outcome": outcome.result}, "show how the decision turned out", outcome)
+        Outcome.objects.filter(pk=outcome.pk).update(seen_in_notion=outcome.result)  # our own word is no answer
     task = Task.objects.filter(emm_id=_task_id(outcome)).first()
     if task is not None and outcome.result:
         _promise(task, {"Status": "Done"}, "close the question how it went", outcome)

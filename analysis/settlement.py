@@ -1,4 +1,7 @@
-"""Stage 6: read a person's decision once, measure what they changed, and promise what follows from it."""
+"""Stage 6: read a person's decision once, measure what they changed, and promise what follows from it.
+
+An approval of which nothing was made yet may be restated, once, as what the person decided instead.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,28 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.db.models.functions import Now
 
 from analysis import acceptance, pages, versions
 from analysis.acceptance import Comparison
 from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, SynthesisAnswer
-from analysis.models import Analysis, Execution, Settlement
+from analysis.models import Analysis, Execution, Outcome, Settlement
+from emm.audit import record
 from emm.jobs import Job
 from notion_sync import outbox
 from notion_sync.document import blocks
 from notion_sync.models import Action, DataSource, InboxItem, LogEntry, TrainingExample
 
 Decision = Settlement.Decision
+OTHERWISE = (Decision.REJECTED, Decision.NEEDS_REVISION)
+IN_NOTION = "a person in Notion"
 
 # Notion floors the time of an edit to its minute: only a poll that began after that minute has seen the whole edit.
 MINUTE = timedelta(minutes=1)
 STORED = (
     "decision", "rejection_reason", "note", "final_plan", "changes", "acceptance_rate", "field_rates", "persona_rates",
-    "closest",
+    "closest", "decided_by",
 )  # fmt: skip
 INTENT_STATUS = {Decision.APPROVED: "Approved", Decision.REJECTED: "Rejected", Decision.NEEDS_REVISION: "In_Analysis"}
 
@@ -58,13 +64,16 @@ def decided() -> QuerySet[Action]:
     )
 
 
+def seen_whole(actions: QuerySet[Action]) -> QuerySet[Action]:
+    """Those of them whose last edit's minute had closed when the last finished poll began."""
+    polled_at = DataSource.objects.filter(key=Action.key).values("polled_at")
+    return actions.filter(last_edited_time__lte=Subquery(polled_at) - MINUTE)
+
+
 def open_settlements() -> None:
-    """Open the settlement of every decision whose minute had closed when the last finished poll began."""
-    source = DataSource.objects.exclude(polled_at=None).filter(key=Action.key).first()
-    if source is None or source.polled_at is None:
-        return
-    seen_whole = decided().filter(last_edited_time__lte=source.polled_at - MINUTE).select_related("analysis__synthesis")
-    rows = [Settlement(action=action, synthesis=action.analysis.synthesis) for action in seen_whole]
+    """Open the settlement of every decision that was seen whole."""
+    found = seen_whole(decided()).select_related("analysis__synthesis")
+    rows = [Settlement(action=action, synthesis=action.analysis.synthesis) for action in found]
     Settlement.objects.bulk_create(rows, ignore_conflicts=True)
 
 
@@ -91,6 +100,28 @@ def conclude(job: Settlement, action: Action, reading: Reading, carried: Mapping
     _store(job, reading)
     _promise_pages(job, action, reading, carried or {})
     _follow(job, analysis, reading)
+
+
+def restate(job: Settlement, action: Action) -> None:
+    """Put the decision that stands on the Action page now in the place of an approval of which nothing was made.
+
+    Call it in a transaction with `action` locked that also ends the execution: that makes it happen once.
+    """
+    reading = read(action, job.synthesis.analysis)
+    before = {"decision": job.decision, "by": job.decided_by, "plan": job.final_plan, "acceptance": job.acceptance_rate}
+    job.decided_by = ""
+    Outcome.objects.filter(settlement=job).delete()  # there is none to wait for
+    _store(job, reading)
+    _promise_pages(job, action, reading, {}, restated=True)
+    _follow(job, job.synthesis.analysis, reading)
+    record(
+        "proposal.restate",
+        job,
+        by=IN_NOTION,
+        before=before,
+        after={"decision": reading.decision, "plan": job.final_plan, "acceptance": job.acceptance_rate},
+        reason=" ".join(part for part in (reading.reason, reading.note) if part),
+    )
 
 
 def read(action: Action, analysis: Analysis) -> Reading:
@@ -151,8 +182,11 @@ def _store(job: Settlement, reading: Reading) -> None:
     job.save(update_fields=STORED)
 
 
-def _promise_pages(job: Settlement, action: Action, reading: Reading, carried: Mapping[str, Any]) -> None:
-    """Four writes: the training example, the Action page, the Intent and the log."""
+def _promise_pages(
+    job: Settlement, action: Action, reading: Reading, carried: Mapping[str, Any], *, restated: bool = False
+) -> None:
+    """Four writes: the training example, the Action page, the Intent and the log, where a restated decision is an entry
+    of its own."""
     analysis = job.synthesis.analysis
     item, intent = analysis.item, analysis.intent
     assert intent is not None, "a proposal has its Intent"
@@ -160,27 +194,34 @@ def _promise_pages(job: Settlement, action: Action, reading: Reading, carried: M
     in_words = pages.decision_text(reading.decision, reading.final, changes, reading.reason, reading.note)
     if job.decided_by:
         in_words += f"\nAt the review desk, by {job.decided_by}."
+    if restated:
+        in_words += "\nIt had been approved before; nothing was made of that."
     body = pages.training_page(reading.proposed, reading.final, changes, reading.persona_rates, reading.note)
-    outbox.create_page(
+    training = pages.training_values(
+        f"{reading.decision}: {intent.title}",
+        reading.decision,
+        reading.at,
+        rate=rate,
+        changes=changes,
+        closest=reading.closest,
+        intent=outbox.ref(intent),
+    )
+    example = outbox.create_page(
         TrainingExample,
         outbox.emm_id_for(str(item.page_id), "training", analysis.revision),
-        pages.training_values(
-            f"{reading.decision}: {intent.title}",
-            reading.decision,
-            reading.at,
-            rate=rate,
-            changes=changes,
-            closest=reading.closest,
-            intent=outbox.ref(intent),
-        ),
+        training,
         purpose="keep what the person changed",
         item=item,
         children=blocks(body),
     )
+    if restated and not example.in_trash:
+        outbox.update_page(example, training, purpose="keep what the person decided instead", item=item)
+    emptied = {"Acceptance_Rate": None, "Approved_Date": None} if restated else {}
     settled = {"Diff_Logged": True}
     rated = {} if rate is None else {"Acceptance_Rate": rate}
     approved = {"Approved_Date": pages.day(reading.at)} if reading.decision == Decision.APPROVED else {}
-    outbox.update_page(action, {**carried, **settled, **rated, **approved}, purpose="close the proposal", item=item)
+    closing = {**carried, **emptied, **settled, **rated, **approved}
+    outbox.update_page(action, closing, purpose="close the proposal", item=item)
     outbox.update_page(
         intent,
         {"Status": INTENT_STATUS[Decision(reading.decision)], "Decision_Made": in_words},
@@ -189,7 +230,7 @@ def _promise_pages(job: Settlement, action: Action, reading: Reading, carried: M
     )
     outbox.create_page(
         LogEntry,
-        outbox.emm_id_for(str(item.page_id), "decision", analysis.revision),
+        outbox.emm_id_for(str(item.page_id), "decision", analysis.revision, int(restated)),
         pages.log_values(
             f"{reading.decision}: {intent.title}",
             in_words,

@@ -67,7 +67,7 @@ STAGES: dict[str, Stage] = {
         _stage("doubles", "notion_sync.DoublesCheck", "notion_sync.doubles.check", "notion_sync.doubles.open_checks", 60, 180, "sync"),
         _stage("advance", "", "", "analysis.progress.advance_items", 15, 60, "sync"),
         _stage("settle", "analysis.Settlement", "analysis.settlement.settle", "analysis.settlement.open_settlements", 15, 60, "sync"),
-        _stage("execute", "analysis.Execution", "analysis.execution.execute", "", 15, 60, "sync"),
+        _stage("execute", "analysis.Execution", "analysis.execution.execute", "analysis.execution.queue_redecided", 15, 60, "sync"),
         _stage("outcome", "analysis.Outcome", "analysis.outcome.ask", "analysis.outcome.open_outcomes", 60, 60, "sync"),
         _stage("rules", "", "", "analysis.rules.propose", 86_400, 60, "sync"),
         _stage("registry", "", "", "analysis.registry.keep_current", 3600, 60, "sync"),

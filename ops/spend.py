@@ -208,8 +208,10 @@ def _personas(calls: QuerySet[LLMCall]) -> list[tuple[str, int, Decimal]]:
 def _per_unit(calls: QuerySet[LLMCall], first: datetime) -> list[PerUnit]:
     """The decisions are those of the time span; what their items cost is counted from the beginning."""
     items = calls.filter(item__isnull=False).aggregate(n=Count("item", distinct=True), cost=Sum("cost_usd"))
-    settled = Settlement.objects.filter(status=Job.Status.DONE, status_since__gte=first).exclude(
-        decision=Settlement.Decision.NEEDS_REVISION
+    settled = (
+        Settlement.objects.standing()
+        .filter(status=Job.Status.DONE, status_since__gte=first)
+        .exclude(decision=Settlement.Decision.NEEDS_REVISION)
     )
     decided = settled.values("synthesis__analysis__item")
     spent = LLMCall.objects.filter(item__in=decided).aggregate(cost=Sum("cost_usd"))["cost"] or NOTHING

@@ -19,7 +19,7 @@ from analysis.admin.reading import html
 from analysis.answers import Plan, SynthesisAnswer
 from analysis.desk import Changed, Decision, Shown, Wish
 from analysis.economics import LABELS
-from analysis.execution import MOST_TASKS, TAKEN_BACK
+from analysis.execution import MOST_TASKS
 from analysis.models import Depth, Execution, Proposal, Settlement
 from emm.admin import ReadOnlyAdmin, change_page, person
 from emm.jobs import Later, Never
@@ -215,7 +215,7 @@ def _decided(job: Settlement) -> dict[str, Any]:
         "until": desk.undo_until(job),
         "is_over": desk.undo_until(job) <= timezone.now(),
         "undoable": execution is not None and execution.status == Execution.Status.WAITING,
-        "taken_back": execution is not None and execution.last_error == TAKEN_BACK,
+        "taken_back": execution is not None and execution.last_error == Execution.TAKEN_BACK,
         "execution": execution,
     }
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 
 from analysis.models.thinking import Analysis, Synthesis
-from emm.jobs import Job
+from emm.jobs import Job, JobQuerySet
 from notion_sync.models import Action, InboxItem
+
+
+class SettlementQuerySet(JobQuerySet):
+    """Queries over settlements, named as adjectives."""
+
+    def standing(self) -> Self:
+        """Those whose decision holds: all but the approvals that were taken back before anything was made."""
+        return self.exclude(execution__status=Job.Status.NEVER, execution__last_error=Execution.TAKEN_BACK)
+
+
+SettlementManager = models.Manager.from_queryset(SettlementQuerySet)
 
 
 class Settlement(Job):
@@ -46,6 +57,8 @@ class Settlement(Job):
         max_length=12, blank=True, help_text="Whose advice the final plan is closest to, or synthesis."
     )
 
+    objects: ClassVar[SettlementManager[Any]] = SettlementManager()
+
     class Meta(Job.Meta):
         constraints = [
             *Job.Meta.constraints,
@@ -71,6 +84,11 @@ class Execution(Job):
     """The making of the tasks of an approved plan, due when the time to undo the approval is over."""
 
     stage = "execute"
+
+    TAKEN_BACK: ClassVar[str] = (
+        "The approval was taken back before the tasks were made, so none were. To have them made after all, set "
+        "Approval_Status to Approved and queue this execution again."
+    )
 
     settlement = models.OneToOneField(Settlement, on_delete=models.PROTECT, related_name="execution")
 

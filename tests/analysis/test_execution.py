@@ -116,9 +116,7 @@ def test_a_pasted_list_of_hundreds_is_held_and_says_so() -> None:
     assert "300 tasks" in item.state_reason
 
 
-@pytest.mark.parametrize(
-    "change", [{"approval_status": "Pending"}, {"approval_status": "Rejected"}, {"in_trash": True}]
-)
+@pytest.mark.parametrize("change", [{"approval_status": "Pending"}, {"approval_status": ""}, {"in_trash": True}])
 def test_an_approval_taken_back_in_time_makes_nothing_and_says_why(change: dict[str, Any]) -> None:
     job = approved()
     Action.objects.update(**change)
@@ -126,7 +124,9 @@ def test_an_approval_taken_back_in_time_makes_nothing_and_says_why(change: dict[
     assert job.status == Job.Status.NEVER
     assert not Task.objects.exists()
     item = InboxItem.objects.get()
-    assert (item.state, item.state_reason) == (InboxItem.State.HELD, execution.TAKEN_BACK)
+    assert (item.state, item.state_reason) == (InboxItem.State.HELD, Execution.TAKEN_BACK)
+    assert promised("intents")[-1] == {"Status": "Pending_Approval"}
+    assert not Settlement.objects.standing().exists()
 
 
 def test_an_approval_given_again_is_carried_out_when_it_is_queued_again() -> None:
@@ -134,9 +134,31 @@ def test_an_approval_given_again_is_carried_out_when_it_is_queued_again() -> Non
     Action.objects.update(approval_status="Pending")
     job = run(job)
     Action.objects.update(approval_status="Approved")
+    Intent.objects.update(values={"Status": "Pending_Approval"})
     job.queue_again()
     assert run(job).status == Job.Status.DONE
     assert Task.objects.count() == 3
+    assert promised("intents")[-1] == {"Status": "Approved"}
+    assert Settlement.objects.standing().exists()
+
+
+def test_a_worker_that_lost_its_lease_says_nothing_of_an_approval_taken_back() -> None:
+    job = approved()
+    Action.objects.update(approval_status="Pending")
+    late = Execution.claim(job.pk)
+    assert late is not None
+    Execution.objects.update(leased_until=Now() - timedelta(seconds=1))
+    Execution.reap()
+    late.attempt(execute)
+    assert promised("intents")[-1]["Status"] == "Approved"
+
+
+@pytest.mark.parametrize("status", ["Approved", "Rejected", "Needs_Revision"])
+def test_a_decision_stands_unless_its_approval_was_taken_back(status: str) -> None:
+    settling = Settlement.claim(make_settlement(make_proposal(), status).pk)
+    assert settling is not None
+    settling.attempt(settle)
+    assert Settlement.objects.standing().get() == settling
 
 
 def test_with_time_to_undo_the_tasks_wait_for_a_poll_after_it(settings: LazySettings) -> None:

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import calibration, outcome, settlement
-from analysis.models import Execution, Outcome, Settlement
+from analysis.models import Analysis, Execution, Outcome, Settlement
 from emm.audit import AuditEntry
 from emm.jobs import Job
+from notion_sync import conflicts, properties
 from notion_sync.models import Action, InboxItem, Intent, LogEntry, OutboxEntry, Task
-from tests.factories import make_item, make_proposal, make_settlement, proposed_plan
+from tests.factories import database_now, make_item, make_proposal, make_settlement, proposed_plan
 from tests.world import Sandbox, add_item, poll_everything, work
 from tests.world import decide as decide_in_notion
 
@@ -33,6 +34,7 @@ def settled(status: str = "Approved", *, analysis: Any = None, option: str = "Op
     claimed = Settlement.claim(made.pk)
     assert claimed is not None
     claimed.attempt(settlement.settle)
+    Execution.objects.update(status=Job.Status.DONE)
     made.refresh_from_db()
     return made
 
@@ -59,9 +61,15 @@ def in_notion(one: Outcome, result: str | None) -> None:
     assert intent is not None
     intent.refresh_from_db()
     intent.values = {**intent.values, "Outcome": result}
+    intent.properties = {**intent.properties, "Outcome": properties.write("select", result)}
     intent.save()
     outcome.open_outcomes()
     one.refresh_from_db()
+
+
+def arrived() -> None:
+    """All that was promised stands in Notion."""
+    OutboxEntry.objects.update(status=Job.Status.DONE)
 
 
 def promised(key: str) -> list[dict[str, Any]]:
@@ -95,6 +103,20 @@ def test_a_review_date_that_a_person_emptied_is_counted_from_the_decision() -> N
     Intent.objects.update(values={})
     one = opened(analysis=analysis)
     assert one.review_on == (one.settlement.status_since + timedelta(days=60)).date()
+
+
+@pytest.mark.parametrize("days", [-30, 0])
+def test_a_review_date_that_was_over_when_it_was_approved_is_set_anew(days: int) -> None:
+    analysis = make_proposal()
+    past = database_now().date() + timedelta(days=days)
+    stale = {"Review_Date": {"start": past.isoformat(), "end": None}}
+    Intent.objects.update(values=stale, properties={"Review_Date": properties.write("date", past)})
+    one = opened(analysis=analysis)
+    outcome.open_outcomes()  # the Intent page still says the old day: nobody has moved it
+    one.refresh_from_db()
+    assert one.review_on == (one.settlement.status_since + timedelta(days=60)).date()
+    assert one.due_at.date() == one.review_on
+    assert promised("intents")[-1] == {"Review_Date": one.review_on.isoformat()}
 
 
 def test_a_person_may_move_the_date_until_it_is_asked() -> None:
@@ -197,7 +219,8 @@ def test_the_last_answer_counts_wherever_it_was_given_and_the_audit_log_keeps_al
     outcome.open_outcomes()  # Notion still says Better, until our write is delivered: that is no new answer
     one.refresh_from_db()
     assert one.result == "Worse"
-    in_notion(one, "Worse")  # our write has arrived
+    arrived()
+    in_notion(one, "Worse")
     assert (one.result, one.how, one.note) == ("Worse", "console", "The engine failed.")
     in_notion(one, "Unknown")
     assert (one.result, one.how) == ("Unknown", "notion")
@@ -206,6 +229,44 @@ def test_the_last_answer_counts_wherever_it_was_given_and_the_audit_log_keeps_al
     in_notion(one, "Better")
     history = AuditEntry.objects.filter(action="outcome.answer").order_by("pk").values_list("after__result", flat=True)
     assert list(history) == ["Better", "Worse", "Unknown", "", "Better"]
+
+
+def test_a_correction_in_the_console_is_not_undone_by_the_answer_before_it() -> None:
+    one = opened()
+    outcome.answer(one, "Better", by="ana", how=CONSOLE, note="A slip.")
+    arrived()
+    outcome.answer(one, "Worse", by="ana", how=CONSOLE, note="The engine failed.")
+    in_notion(one, "Better")  # what was written for the first answer
+    assert (one.result, one.note) == ("Worse", "The engine failed.")
+    arrived()
+    in_notion(one, "Worse")
+    assert (one.result, one.how, one.note) == ("Worse", "console", "The engine failed.")
+    in_notion(one, "Better")
+    assert (one.result, one.how) == ("Better", "notion")
+    assert AuditEntry.objects.filter(action="outcome.answer").count() == 3
+
+
+def test_an_answer_in_notion_that_stands_in_the_way_of_ours_waits_until_a_person_chooses() -> None:
+    one = opened()
+    outcome.answer(one, "Worse", by="ana", how=CONSOLE, note="The engine failed.")
+    ours = OutboxEntry.objects.get(source_key="intents", values__has_key="Outcome")
+    row = {"property": "Outcome", "base": None, "ours": "Worse", "theirs": "Unknown"}
+    OutboxEntry.objects.filter(pk=ours.pk).update(status=Job.Status.NEVER, conflict=[row])
+    in_notion(one, "Unknown")
+    assert (one.result, one.note) == ("Worse", "The engine failed.")
+    conflicts.settle(ours, {"Outcome": conflicts.THEIRS}, by="ana", reason="He was there.")
+    in_notion(one, "Unknown")
+    assert (one.result, one.how) == ("Unknown", "notion")
+
+
+def test_an_answer_whose_intent_is_in_the_bin_stands_when_the_page_comes_back() -> None:
+    one = opened()
+    Intent.objects.update(in_trash=True)
+    outcome.answer(one, "Better", by="ana", how=CONSOLE)
+    Intent.objects.update(in_trash=False)
+    outcome.open_outcomes()
+    one.refresh_from_db()
+    assert one.result == "Better"
 
 
 def test_after_a_month_it_is_settled_and_a_late_answer_only_noted() -> None:
@@ -220,11 +281,74 @@ def test_after_a_month_it_is_settled_and_a_late_answer_only_noted() -> None:
         outcome.answer(one, "Worse", by="ana", how=CONSOLE)
 
 
-def test_an_intent_that_was_approved_twice_is_asked_about_once() -> None:
+def twice() -> tuple[Analysis, Analysis]:
+    """Two versions of one argument, on the same intent."""
     first = make_proposal()
     second = make_proposal(first.item, revision=2)
     second.intent = first.intent
     second.save()
+    return first, second
+
+
+@pytest.mark.parametrize("swept", [True, False])
+def test_the_answer_to_an_earlier_decision_is_not_taken_for_the_next_ones(swept: bool) -> None:
+    first, second = twice()
+    one = opened(analysis=first)
+    if swept:
+        in_notion(one, "Worse")
+    else:  # found by the same look that opens the next one
+        said = {"Outcome": properties.write("select", "Worse")}
+        Intent.objects.filter(analyses=first).update(values={"Outcome": "Worse"}, properties=said)
+    other = opened(analysis=second)
+    assert promised("intents")[-1] == {"Outcome": ""}
+    outcome.open_outcomes()
+    one.refresh_from_db()
+    other.refresh_from_db()
+    assert (one.result, other.result) == ("Worse", "")
+    arrived()
+    in_notion(other, None)
+    assert other.answered_at is None
+    in_notion(other, "Worse")
+    one.refresh_from_db()
+    assert (one.result, other.result, other.how) == ("Worse", "Worse", "notion")
+
+
+def test_an_answer_to_a_decision_that_another_replaced_is_not_shown_as_the_answer_to_that_one() -> None:
+    first, second = twice()
+    one, other = opened(analysis=first), opened(analysis=second)
+    outcome.answer(one, "Worse", by="ana", how=CONSOLE)
+    assert all("Outcome" not in values for values in promised("intents"))
+    assert promised("log")[-1]["Outcome"] == "Worse"
+    assert other.result == ""
+
+
+def test_an_earlier_approval_that_is_carried_out_late_leaves_the_answer_to_the_later_one_alone() -> None:
+    first, second = twice()
+    late = settled(analysis=first)
+    Execution.objects.update(status=Job.Status.WAITING)
+    later = settled(analysis=second)
+    Execution.objects.filter(settlement=late).update(status=Job.Status.WAITING)
+    outcome.open_outcomes()
+    one = Outcome.objects.get(settlement=later)
+    in_notion(one, "Better")
+    Execution.objects.update(status=Job.Status.DONE)
+    outcome.open_outcomes()
+    assert Outcome.objects.get(settlement=late).result == ""
+    assert all("Outcome" not in values for values in promised("intents"))
+
+
+def test_what_stood_under_outcome_before_the_first_decision_is_no_answer_and_stays() -> None:
+    analysis = make_proposal()
+    Intent.objects.update(values={"Outcome": "Better"})
+    one = opened(analysis=analysis)
+    outcome.open_outcomes()
+    one.refresh_from_db()
+    assert one.result == ""
+    assert all("Outcome" not in values for values in promised("intents"))
+
+
+def test_an_intent_that_was_approved_twice_is_asked_about_once() -> None:
+    first, second = twice()
     one, other = opened(analysis=first), opened(analysis=second)
     assert asked(one).asked_at is None
     assert asked(other).asked_at is not None

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from analysis import ledger
-from analysis.models import Budget, BudgetPeriod, LLMCall, Perspective, Settlement, Triage
+from analysis.models import Budget, BudgetPeriod, Execution, LLMCall, Perspective, Settlement, Triage
 from emm import tokens
 from ops import ladder, notices, spend
 from ops.health import database_now
@@ -282,6 +282,17 @@ def test_an_accepted_decision_pays_for_what_was_rejected() -> None:
         "an accepted decision": (1, Decimal("0.8")),
         "a rejected decision": (1, Decimal("0.5")),
     }
+
+
+def test_an_approval_that_was_taken_back_is_no_accepted_decision() -> None:
+    for last_error in ("", Execution.TAKEN_BACK):
+        analysis = make_proposal(make_item())
+        settlement = make_settlement(analysis)
+        Settlement.objects.filter(pk=settlement.pk).update(status="done", decision="Approved", status_since=Now())
+        Execution.objects.create(settlement=settlement, status="never", last_error=last_error)
+        call("0.30", item=analysis.item)
+    units = {one.title: (one.n, one.cost) for one in spend.report(database_now()).per_unit}
+    assert units["a decision"] == units["an accepted decision"] == (1, Decimal("0.3"))
 
 
 def test_nothing_is_divided_by_nothing() -> None:
