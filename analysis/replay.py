@@ -168,7 +168,7 @@ def _triages() -> Iterable[Triage]:
 
 def _settlements(name: str) -> Iterator[Settlement]:
     """Approved plans, the latest first: only they say what a person would have liked to read."""
-    approved = Settlement.objects.filter(status=Job.Status.DONE, decision=Settlement.Decision.APPROVED)
+    approved = Settlement.objects.standing().filter(status=Job.Status.DONE, decision=Settlement.Decision.APPROVED)
     return approved.select_related("synthesis__analysis__item").order_by("-pk").iterator()
 
 

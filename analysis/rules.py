@@ -92,7 +92,9 @@ def propose() -> None:
 
 def decided_plans() -> list[Decided]:
     """The latest RECENT approved plans beside what was proposed, oldest first."""
-    approved = Settlement.objects.filter(status=Settlement.Status.DONE, decision=Settlement.Decision.APPROVED)
+    approved = Settlement.objects.standing().filter(
+        status=Settlement.Status.DONE, decision=Settlement.Decision.APPROVED
+    )
     rows = approved.order_by("-pk").values_list("pk", "synthesis__plan", "final_plan")[:RECENT]
     return [Decided(pk, Plan.model_validate(plan), Plan.model_validate(final)) for pk, plan, final in reversed(rows)]
 

@@ -192,8 +192,8 @@ def figure(values: Sequence[float]) -> Figure:
 
 
 def settled() -> QuerySet[Settlement]:
-    """The decisions that teach: every one that was settled."""
-    return Settlement.objects.filter(status=Settlement.Status.DONE)
+    """The decisions that teach: every one that was settled, and not taken back."""
+    return Settlement.objects.standing().filter(status=Settlement.Status.DONE)
 
 
 def rated() -> QuerySet[Settlement]:

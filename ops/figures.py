@@ -230,7 +230,7 @@ def dialectics(span: Span) -> Figure:
 
 def acceptance(span: Span) -> Figure:
     """Mean acceptance rate of what people decided, in percent."""
-    rows = Settlement.objects.filter(
+    rows = Settlement.objects.standing().filter(
         status_since__gt=span.start, status_since__lte=span.end, acceptance_rate__isnull=False
     )
     found = rows.aggregate(mean=Avg(F("acceptance_rate")), n=Count("pk"))

@@ -121,10 +121,12 @@ def stuck() -> list[Stuck]:
 
 
 def decided(start: datetime, end: datetime) -> Decided:
-    """What people decided from `start` on and before `end`, oldest first."""
-    settled = Settlement.objects.filter(
-        status=Settlement.Status.DONE, status_since__gte=start, status_since__lt=end
-    ).exclude(decision="")
+    """What people decided from `start` on and before `end` and did not take back, oldest first."""
+    settled = (
+        Settlement.objects.standing()
+        .filter(status=Settlement.Status.DONE, status_since__gte=start, status_since__lt=end)
+        .exclude(decision="")
+    )
     found = list(settled.select_related("action", "synthesis__analysis").order_by("status_since"))
     rates = [one.acceptance_rate for one in found if one.acceptance_rate is not None]
     return Decided(found, sum(rates) / len(rates) if rates else None, len(rates))

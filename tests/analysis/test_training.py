@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from analysis import acceptance, edits, rules, training
 from analysis.answers import Plan
 from analysis.edits import Decided, Edit, Kind
-from analysis.models import Analysis, HouseRule, LLMCall, Settlement, Synthesis
+from analysis.models import Analysis, Execution, HouseRule, LLMCall, Settlement, Synthesis
 from analysis.training import FEWEST, Figure, figure
 from emm import tokens
 from emm.jobs import Job
@@ -248,6 +248,15 @@ def test_what_the_rows_do_not_tell_is_called_unknown() -> None:
     assert found()[0].segments["synthesis model"] == "unknown"
     for name in ("persona model", "persona prompt"):
         assert counted(name) == {"unknown": {"plan": 1, "entrepreneur": 0, "quant": 1, "auditor": 0}}
+
+
+@pytest.mark.django_db
+def test_an_approval_that_was_taken_back_teaches_nothing() -> None:
+    settlement = decided(1.0)
+    assert len(found()) == len(rules.decided_plans()) == 1
+    Execution.objects.create(settlement=settlement, status=Job.Status.NEVER, last_error=Execution.TAKEN_BACK)
+    assert found() == []
+    assert rules.decided_plans() == []
 
 
 @pytest.mark.django_db
