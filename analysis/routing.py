@@ -100,7 +100,6 @@ def make_task(item: InboxItem, answer: TriageAnswer) -> None:
         _emm_id(item, "task"),
         {
             "Name": answer.title,
-            "Status": "Not started",
             "Auto Generated": True,
             "Priority": priority(answer.impact),
             "DB_System_Inbox": [outbox.ref(item)],

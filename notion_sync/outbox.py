@@ -240,7 +240,7 @@ def _create(entry: OutboxEntry, source: DataSource, written: dict[str, Any]) -> 
     found = _look_up(entry, source) if entry.sent_at else None
     if found is None:
         found = _send(entry, source, written)
-    entry.keep(page_id=found["id"], sent_at=None)
+    entry.keep(page_id=found["id"], sent_at=None, base=undo.given(source, found))
     return found
 
 

@@ -103,6 +103,14 @@ def _written(entry: OutboxEntry, name: str) -> Any:
     return properties.canonical(properties.write(kind, entry.values[name]))
 
 
+def given(source: DataSource, page: dict[str, Any]) -> dict[str, Any]:
+    """Property name to the value that Notion itself gave there to a page that we made."""
+    live = {prop["id"]: prop for prop in page["properties"].values()}
+    names = [one.name for one in workspace.DATABASES[source.key].properties]
+    ids = {name: source.property_ids.get(name) for name in names if conflicts.has_default(source.key, name)}
+    return {name: properties.canonical(live[id]) for name, id in ids.items() if id in live}
+
+
 def trash(entry: OutboxEntry, source: DataSource) -> dict[str, Any]:
     """Move the page of `entry` to the trash, unless somebody else has edited it. Returns the page as it is then.
 
@@ -157,5 +165,6 @@ def _as_we_left_it(entry: OutboxEntry) -> dict[str, Any]:
     for one in OutboxEntry.objects.filter(
         emm_id=entry.emm_id, status=OutboxEntry.Status.DONE, sequence__lt=entry.sequence
     ).order_by("sequence"):
-        left |= {name: _written(one, name) for name in one.values}
+        given_by_notion = one.base if one.kind == Kind.CREATE else {}
+        left |= given_by_notion | {name: _written(one, name) for name in one.values}
     return left

@@ -122,18 +122,21 @@ def test_a_page_that_we_made_goes_to_the_trash_and_is_not_made_again(task: Task,
     assert Task.objects.count() == 1
 
 
-@pytest.mark.parametrize("edit", ["a value", "our own last edit hides it", "a block", "a block more"])
+@pytest.mark.parametrize("edit", ["a value", "our own last edit hides it", "a state", "a block", "a block more"])
 def test_a_page_that_somebody_edited_stays(task: Task, workspace: Sandbox, edit: str) -> None:
     if edit in ("a value", "our own last edit hides it"):
         dated = {"properties": {"Date": {"date": {"start": "2027-01-01"}}}}
         workspace.as_person("PATCH", f"/pages/{task.page_id}", dated)
+    elif edit == "a state":
+        state = {"properties": {"Status": {"status": {"name": "In progress"}}}}
+        workspace.as_person("PATCH", f"/pages/{task.page_id}", state)
     elif edit == "a block":
         (block,) = workspace.as_person("GET", f"/blocks/{task.page_id}/children")["results"]
         workspace.as_person("DELETE", f"/blocks/{block['id']}")
     else:
         note = {"children": [{"type": "paragraph", "paragraph": text("mine")}]}
         workspace.as_person("PATCH", f"/blocks/{task.page_id}/children", note)
-    if edit == "our own last edit hides it":
+    if edit in ("our own last edit hides it", "a state"):
         outbox.update_page(task, {"Priority": "P1"}, purpose="priority", item=None)
         run(["deliver"])
     undone = take_back(entry_of(task))
