@@ -289,7 +289,10 @@ def _update(
         if mirror.in_trash:
             raise Never(IN_TRASH.format(mirror))
     current = _canonical(mirror)
-    if all(current.get(name) == target for name, target in targets.items()):
+    stood = {name: target for name, target in targets.items() if current.get(name) == target}
+    if stood and entry.sent_at is None:  # else it may be our own write, whose answer was lost
+        entry.keep(base={**entry.base, **stood}, page_id=mirror.page_id)
+    if stood == targets:
         return None
     if rows := conflicts.against(entry, targets, current):
         conflicts.stop(entry, rows, mirror)

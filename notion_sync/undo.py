@@ -31,6 +31,8 @@ def why_not(entry: OutboxEntry) -> str:
         return "It was taken back before."
     if entry.status != OutboxEntry.Status.DONE or entry.page_id is None:
         return "It is not delivered."
+    if entry.kind == Kind.UPDATE and not before(entry):
+        return "It wrote nothing: Notion said so already, or a person kept theirs."
     if others.filter(kind=Kind.TRASH, status=OutboxEntry.Status.DONE, conflict=[]).exists():
         return "Its page was taken back."
     pending = others.exclude(status=OutboxEntry.Status.DONE).first()
@@ -38,14 +40,14 @@ def why_not(entry: OutboxEntry) -> str:
         return f"Another write to its page is not delivered yet: {pending.purpose}."
     if entry.kind == Kind.UPDATE:
         for later in others.filter(kind=Kind.UPDATE, sequence__gt=entry.sequence).exclude(undoes__isnull=False):
-            if later.values.keys() & entry.values.keys() and not OutboxEntry.objects.filter(undoes=later).exists():
+            if before(later).keys() & before(entry).keys() and not OutboxEntry.objects.filter(undoes=later).exists():
                 return f"A later write of ours changed the same: take that back first ({later.purpose})."
         return _unwritable(entry)
     return ""
 
 
 def _unwritable(entry: OutboxEntry) -> str:
-    for name, value in _before(entry).items():
+    for name, value in before(entry).items():
         try:
             properties.write(workspace.DATABASES[entry.source_key].property(name).type, value)
         except ValueError as error:
@@ -53,8 +55,10 @@ def _unwritable(entry: OutboxEntry) -> str:
     return ""
 
 
-def _before(entry: OutboxEntry) -> dict[str, Any]:
-    return {name: entry.base.get(name) for name in entry.values}
+def before(entry: OutboxEntry) -> dict[str, Any]:
+    """Property name to what stood there before, for each that the change gave another value."""
+    stood = {name: entry.base.get(name) for name in entry.values}
+    return {name: value for name, value in stood.items() if value != _written(entry, name)}
 
 
 def related(entry: OutboxEntry) -> list[OutboxEntry]:
@@ -82,8 +86,8 @@ def take_back(entry: OutboxEntry, *, by: Actor, reason: str) -> OutboxEntry:
             sequence=last + 1,
             item=entry.item,
             purpose=f"take back: {entry.purpose}"[:120],
-            values=_before(entry) if change else {},
-            base={name: _written(entry, name) for name in entry.values} if change else {},
+            values=before(entry) if change else {},
+            base={name: _written(entry, name) for name in before(entry)} if change else {},
             undoes=entry,
         )
         record(

@@ -12,6 +12,7 @@ from emm.audit import AuditEntry
 from notion_sync import conflicts, outbox, undo
 from notion_sync.document import Bullet, blocks
 from notion_sync.models import InboxItem, Intent, OutboxEntry, Task
+from tests.notion_sync.test_conflicts import select, stands
 from tests.notion_sync.test_outbox import SUBJECT, deliver_all, entry_of, fault, promise_task
 from tests.world import Sandbox, add_item, poll_now, run, text
 
@@ -89,6 +90,40 @@ def test_an_earlier_change_waits_for_the_later_one(workspace: Sandbox) -> None:
     take_back(later)
     assert take_back(first).status == "done"
     assert page(workspace, item.page_id)["properties"]["Status"]["select"] is None
+
+
+def test_what_a_person_had_set_before_us_is_not_taken_back(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "An item")
+    poll_now()
+    item = InboxItem.objects.get()
+    entry = outbox.update_page(item, {"Status": "Skipped"}, purpose="skip it", item=None)
+    assert entry is not None
+    select(workspace, page_id, Status="Skipped")
+    run(["deliver"])
+    with pytest.raises(ValidationError, match="It wrote nothing: Notion said so already"):
+        undo.take_back(entry, by="Ana", reason="?")
+    assert stands(workspace, page_id, "Status") == "Skipped"
+
+
+def test_only_what_the_write_changed_goes_back(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "An item")
+    poll_now()
+    item = InboxItem.objects.get()
+    entry = outbox.update_page(item, {"Status": "Skipped", "Depth": "Deep"}, purpose="skip it", item=None)
+    assert entry is not None
+    select(workspace, page_id, Status="Skipped")
+    run(["deliver"])
+    select(workspace, page_id, Status="Needs_Review")
+    assert take_back(entry).status == "done"
+    assert (stands(workspace, page_id, "Status"), stands(workspace, page_id, "Depth")) == ("Needs_Review", None)
+
+
+def test_a_write_whose_answer_was_lost_is_taken_back_like_any_other(workspace: Sandbox) -> None:
+    fault(workspace, "drop_after", "PATCH", "/v1/pages/")
+    item, entry = changed(workspace)
+    deliver_all(1)
+    assert take_back(entry).status == "done"
+    assert stands(workspace, str(item.page_id), "Status") is None
 
 
 def test_a_mention_is_not_written_back(workspace: Sandbox) -> None:
