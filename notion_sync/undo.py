@@ -5,6 +5,7 @@ Taking back is an outbox entry itself, so a person's edit since is a conflict th
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -20,6 +21,7 @@ from notion_sync.models import DataSource, Mirror, OutboxEntry
 from notion_sync.workspace import Writer
 
 Kind = OutboxEntry.Kind
+MOST_LISTS = 50  # of blocks that one look at a page reads, each a call or more
 
 
 def why_not(entry: OutboxEntry) -> str:
@@ -153,15 +155,37 @@ def _edits(entry: OutboxEntry, mirror: Mirror, page: dict[str, Any]) -> list[Row
             ours = conflicts.empty(entry.source_key, name)
         if stands != ours:
             rows.append({"property": name, "base": ours, "ours": "in the trash", "theirs": stands})
-    blocks = client.block_children(str(entry.page_id))
-    touched = sum({block["created_by"]["id"], block["last_edited_by"]["id"]} != {bot} for block in blocks)
-    if touched:
-        theirs = f"{touched} of {len(blocks)} blocks edited by someone else"
+    if theirs := _body_edit(entry, bot):
         rows.append({"property": BODY, "base": "as we wrote it", "ours": "in the trash", "theirs": theirs})
     if not rows and (page["last_edited_by"]["id"] != bot or page["created_by"]["id"] != bot):
         theirs = "last edited by someone else"
         rows.append({"property": PAGE, "base": "as we wrote it", "ours": "in the trash", "theirs": theirs})
     return rows
+
+
+def _body_edit(entry: OutboxEntry, bot: str) -> str:
+    """The first edit of somebody else in the blocks of the page, on all levels, in words; "" where there is none.
+
+    It reads no more than we wrote: what it finds beyond that is somebody else's.
+    """
+    made = OutboxEntry.objects.filter(kind=Kind.CREATE, emm_id=entry.emm_id).first()
+    lists = [(str(entry.page_id), made.children if made else [])]
+    for looks, (parent, written) in enumerate(lists):  # it grows by the blocks that hold others
+        if looks == MOST_LISTS:
+            return f"more than {MOST_LISTS} tables and toggles: look whether somebody has edited them"
+        entry.keep()  # a lease for each
+        live = []
+        for block in client.each_block(parent):
+            if {block["created_by"]["id"], block["last_edited_by"]["id"]} != {bot}:
+                return "a block edited by someone else"
+            live.append(block)
+        if len(live) < len(written):
+            return f"{len(written) - len(live)} of {len(written)} blocks removed"
+        for block, ours in zip_longest(live, written):
+            inside = ours[ours["type"]].get("children", []) if ours else []
+            if inside or block["has_children"]:
+                lists.append((block["id"], inside))
+    return ""
 
 
 def _as_we_left_it(entry: OutboxEntry) -> dict[str, Any]:

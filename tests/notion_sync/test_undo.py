@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 
 from emm.audit import AuditEntry
 from notion_sync import conflicts, outbox, undo
-from notion_sync.document import Bullet, blocks
-from notion_sync.models import InboxItem, Intent, OutboxEntry, Task
+from notion_sync.document import Bullet, Columns, Document, Paragraph, Table, Toggle, blocks
+from notion_sync.models import InboxItem, Intent, NotionCall, OutboxEntry, Task
 from tests.notion_sync.test_conflicts import select, stands
 from tests.notion_sync.test_outbox import SUBJECT, deliver_all, entry_of, fault, promise_task
 from tests.world import Sandbox, add_item, poll_now, run, text
@@ -178,6 +178,91 @@ def test_a_page_that_somebody_edited_stays(task: Task, workspace: Sandbox, edit:
     assert page(workspace, task.page_id)["in_trash"] is False
     assert conflicts.is_open(undone)
     assert undone.conflict[0]["ours"] == "in the trash"
+
+
+@pytest.fixture
+def report(workspace: Sandbox) -> Task:
+    """A page of ours with blocks in blocks, whose last editor is our bot whatever people do before `take_back`."""
+    document: Document = [
+        Paragraph("All of it"),
+        Toggle("Arguments", [Paragraph("for"), Table(["Who", "Says"], [["Ana", "yes"]])]),
+        Columns([[Bullet("left")], [Bullet("right")]]),
+    ]
+    made = outbox.create_page(
+        Task, outbox.emm_id_for(SUBJECT, "report"), {"Name": "Report"}, purpose="a report", item=None,
+        children=blocks(document),
+    )  # fmt: skip
+    run(["deliver"])
+    made.refresh_from_db()
+    assert isinstance(made, Task)
+    return made
+
+
+def inside(sandbox: Sandbox, parent: Any, *path: int) -> str:
+    """The block at that place: the first number counts under `parent`, the next one under what it names."""
+    for place in path:
+        parent = sandbox.as_person("GET", f"/blocks/{parent}/children")["results"][place]["id"]
+    return str(parent)
+
+
+def hide_behind_our_own_edit(task: Task) -> None:
+    outbox.update_page(task, {"Priority": "P1"}, purpose="priority", item=None)
+    run(["deliver"])
+
+
+@pytest.mark.parametrize("path", [(1,), (2, 1)])
+def test_a_note_inside_a_block_of_ours_keeps_the_page(report: Task, workspace: Sandbox, path: tuple[int, ...]) -> None:
+    note = {"children": [{"type": "paragraph", "paragraph": text("a whole day's notes")}]}
+    workspace.as_person("PATCH", f"/blocks/{inside(workspace, report.page_id, *path)}/children", note)
+    hide_behind_our_own_edit(report)
+    (row,) = take_back(entry_of(report)).conflict
+    assert (row["property"], row["theirs"]) == (conflicts.BODY, "a block edited by someone else")
+    assert page(workspace, report.page_id)["in_trash"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "removed"), [((0,), "1 of 3"), ((1, 0), "1 of 2"), ((1, 1, 1), "1 of 2"), ((2, 0, 0), "1 of 1")]
+)
+def test_a_block_of_ours_that_somebody_removed_keeps_the_page(
+    report: Task, workspace: Sandbox, path: tuple[int, ...], removed: str
+) -> None:
+    workspace.as_person("DELETE", f"/blocks/{inside(workspace, report.page_id, *path)}")
+    hide_behind_our_own_edit(report)
+    (row,) = take_back(entry_of(report)).conflict
+    assert (row["property"], row["theirs"]) == (conflicts.BODY, f"{removed} blocks removed")
+
+
+def test_a_page_of_many_levels_that_nobody_touched_goes_to_the_trash(report: Task, workspace: Sandbox) -> None:
+    hide_behind_our_own_edit(report)
+    lists = NotionCall.objects.filter(route="/v1/blocks/{block_id}/children")
+    before = lists.count()
+    assert take_back(entry_of(report)).status == "done"
+    assert page(workspace, report.page_id)["in_trash"] is True
+    assert lists.count() - before == 6  # the page, the toggle, its table, the columns and each of both
+
+
+def test_of_a_page_that_would_take_too_many_calls_a_person_is_asked(
+    report: Task, workspace: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "MOST_LISTS", 3)
+    undone = take_back(entry_of(report))
+    (row,) = undone.conflict
+    assert row["theirs"] == "more than 3 tables and toggles: look whether somebody has edited them"
+    conflicts.settle(undone, {conflicts.BODY: conflicts.OURS}, by="Ana", reason="Nobody has")
+    deliver_all(1)
+    assert page(workspace, report.page_id)["in_trash"] is True
+
+
+def test_of_a_page_that_somebody_has_filled_no_more_is_read_than_to_their_first_block(
+    report: Task, workspace: Sandbox
+) -> None:
+    notes = {"children": [{"type": "paragraph", "paragraph": text("mine")}] * 100}
+    for _ in range(3):
+        workspace.as_person("PATCH", f"/blocks/{report.page_id}/children", notes)
+    lists = NotionCall.objects.filter(route="/v1/blocks/{block_id}/children")
+    before = lists.count()
+    assert conflicts.is_open(take_back(entry_of(report)))
+    assert lists.count() - before == 1
 
 
 def test_a_person_may_trash_it_all_the_same_or_keep_it(task: Task, workspace: Sandbox) -> None:
