@@ -105,7 +105,6 @@ def make_task(item: InboxItem, answer: TriageAnswer) -> None:
         _emm_id(item, "task"),
         {
             "Name": answer.title,
-            "Status": "Not started",
             "Auto Generated": True,
             "Priority": priority(answer.impact),
             "DB_System_Inbox": [outbox.ref(item)],
@@ -177,11 +176,12 @@ def _log(item: InboxItem, done: str, answer: TriageAnswer, task: Mirror | None =
 
 
 def close(item: InboxItem, route: Route, links: dict[str, Any] | None = None) -> None:
-    """The last promise about an item: its own status, when everything else is there.
+    """The last promise about an item: its own status, which goes out when everything else is there.
 
     The destination is written only where none stands: another one is a person's wish that is looked at afterwards.
     """
     item = InboxItem.objects.select_for_update().get(pk=item.pk)
     said = {} if item.values.get("Triage_Destination") else {"Triage_Destination": DESTINATIONS[route]}
-    outbox.update_page(item, {"Status": STATUS[route], **said, **(links or {})}, purpose="close the item", item=item)
+    values = {"Status": STATUS[route], **said, **(links or {})}
+    outbox.update_page(item, values, purpose="close the item", item=item, last=True)
     item.enter(State.WRITING)

@@ -78,9 +78,12 @@ def create_page(
 
 
 def update_page(
-    mirror: Mirror, values: Mapping[str, Any], *, purpose: str, item: InboxItem | None
+    mirror: Mirror, values: Mapping[str, Any], *, purpose: str, item: InboxItem | None, last: bool = False
 ) -> OutboxEntry | None:
-    """Promise a change of a page, in the caller's transaction. None: everything stands there, or is promised, already."""
+    """Promise a change of a page, in the caller's transaction. None: everything stands there, or is promised, already.
+
+    `last`: it goes out when all that was promised for `item` before is delivered.
+    """
     mirror = type(mirror)._default_manager.select_for_update().get(pk=mirror.pk)
     emm_id = mirror.emm_id if mirror.ours or mirror.page_id is None else None
     emm_id = emm_id or emm_id_for(str(mirror.page_id), "page")
@@ -102,6 +105,7 @@ def update_page(
         values=wanted,
         base={name: expected[name] for name in wanted if name in expected},
         needs=_refs(wanted),
+        last=last,
     )
     schedule.nudge("deliver", entry.pk)
     return entry
@@ -203,9 +207,7 @@ def _wait_for_properties(source: DataSource, values: Mapping[str, Any]) -> None:
 
 
 def _wait_for_turn(entry: OutboxEntry) -> None:
-    earlier = (
-        OutboxEntry.objects.filter(emm_id=entry.emm_id, sequence__lt=entry.sequence).exclude(status="done").first()
-    )
+    earlier = OutboxEntry.objects.filter(entry.ahead()).exclude(status=OutboxEntry.Status.DONE).first()
     if earlier is not None:
         raise Later(LONG_WAIT, f"Waits for: {_state_of(earlier)}.")
 
@@ -222,7 +224,7 @@ def _state_of(entry: OutboxEntry) -> str:
 
 def _page_id(emm_id: str) -> str:
     parent = OutboxEntry.objects.filter(kind=OutboxEntry.Kind.CREATE, emm_id=emm_id).first()
-    if parent is None or parent.status != OutboxEntry.Status.DONE or parent.page_id is None:
+    if parent is None or parent.page_id is None:
         raise Later(LONG_WAIT, f"Waits for the page that it refers to: {_state_of(parent) if parent else emm_id}.")
     return str(parent.page_id)
 
@@ -240,7 +242,7 @@ def _create(entry: OutboxEntry, source: DataSource, written: dict[str, Any]) -> 
     found = _look_up(entry, source) if entry.sent_at else None
     if found is None:
         found = _send(entry, source, written)
-    entry.keep(page_id=found["id"], sent_at=None)
+    entry.keep(page_id=found["id"], sent_at=None, base=undo.given(source, found))
     return found
 
 
@@ -287,7 +289,10 @@ def _update(
         if mirror.in_trash:
             raise Never(IN_TRASH.format(mirror))
     current = _canonical(mirror)
-    if all(current.get(name) == target for name, target in targets.items()):
+    stood = {name: target for name, target in targets.items() if current.get(name) == target}
+    if stood and entry.sent_at is None:  # else it may be our own write, whose answer was lost
+        entry.keep(base={**entry.base, **stood}, page_id=mirror.page_id)
+    if stood == targets:
         return None
     if rows := conflicts.against(entry, targets, current):
         conflicts.stop(entry, rows, mirror)

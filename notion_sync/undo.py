@@ -5,6 +5,7 @@ Taking back is an outbox entry itself, so a person's edit since is a conflict th
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -20,6 +21,7 @@ from notion_sync.models import DataSource, Mirror, OutboxEntry
 from notion_sync.workspace import Writer
 
 Kind = OutboxEntry.Kind
+MOST_LISTS = 50  # of blocks that one look at a page reads, each a call or more
 
 
 def why_not(entry: OutboxEntry) -> str:
@@ -31,6 +33,8 @@ def why_not(entry: OutboxEntry) -> str:
         return "It was taken back before."
     if entry.status != OutboxEntry.Status.DONE or entry.page_id is None:
         return "It is not delivered."
+    if entry.kind == Kind.UPDATE and not before(entry):
+        return "It wrote nothing: Notion said so already, or a person kept theirs."
     if others.filter(kind=Kind.TRASH, status=OutboxEntry.Status.DONE, conflict=[]).exists():
         return "Its page was taken back."
     pending = others.exclude(status=OutboxEntry.Status.DONE).first()
@@ -38,14 +42,14 @@ def why_not(entry: OutboxEntry) -> str:
         return f"Another write to its page is not delivered yet: {pending.purpose}."
     if entry.kind == Kind.UPDATE:
         for later in others.filter(kind=Kind.UPDATE, sequence__gt=entry.sequence).exclude(undoes__isnull=False):
-            if later.values.keys() & entry.values.keys() and not OutboxEntry.objects.filter(undoes=later).exists():
+            if before(later).keys() & before(entry).keys() and not OutboxEntry.objects.filter(undoes=later).exists():
                 return f"A later write of ours changed the same: take that back first ({later.purpose})."
         return _unwritable(entry)
     return ""
 
 
 def _unwritable(entry: OutboxEntry) -> str:
-    for name, value in _before(entry).items():
+    for name, value in before(entry).items():
         try:
             properties.write(workspace.DATABASES[entry.source_key].property(name).type, value)
         except ValueError as error:
@@ -53,8 +57,10 @@ def _unwritable(entry: OutboxEntry) -> str:
     return ""
 
 
-def _before(entry: OutboxEntry) -> dict[str, Any]:
-    return {name: entry.base.get(name) for name in entry.values}
+def before(entry: OutboxEntry) -> dict[str, Any]:
+    """Property name to what stood there before, for each that the change gave another value."""
+    stood = {name: entry.base.get(name) for name in entry.values}
+    return {name: value for name, value in stood.items() if value != _written(entry, name)}
 
 
 def related(entry: OutboxEntry) -> list[OutboxEntry]:
@@ -82,8 +88,8 @@ def take_back(entry: OutboxEntry, *, by: Actor, reason: str) -> OutboxEntry:
             sequence=last + 1,
             item=entry.item,
             purpose=f"take back: {entry.purpose}"[:120],
-            values=_before(entry) if change else {},
-            base={name: _written(entry, name) for name in entry.values} if change else {},
+            values=before(entry) if change else {},
+            base={name: _written(entry, name) for name in before(entry)} if change else {},
             undoes=entry,
         )
         record(
@@ -101,6 +107,14 @@ def take_back(entry: OutboxEntry, *, by: Actor, reason: str) -> OutboxEntry:
 def _written(entry: OutboxEntry, name: str) -> Any:
     kind = workspace.DATABASES[entry.source_key].property(name).type
     return properties.canonical(properties.write(kind, entry.values[name]))
+
+
+def given(source: DataSource, page: dict[str, Any]) -> dict[str, Any]:
+    """Property name to the value that Notion itself gave there to a page that we made."""
+    live = {prop["id"]: prop for prop in page["properties"].values()}
+    names = [one.name for one in workspace.DATABASES[source.key].properties]
+    ids = {name: source.property_ids.get(name) for name in names if conflicts.has_default(source.key, name)}
+    return {name: properties.canonical(live[id]) for name, id in ids.items() if id in live}
 
 
 def trash(entry: OutboxEntry, source: DataSource) -> dict[str, Any]:
@@ -141,10 +155,7 @@ def _edits(entry: OutboxEntry, mirror: Mirror, page: dict[str, Any]) -> list[Row
             ours = conflicts.empty(entry.source_key, name)
         if stands != ours:
             rows.append({"property": name, "base": ours, "ours": "in the trash", "theirs": stands})
-    blocks = client.block_children(str(entry.page_id))
-    touched = sum({block["created_by"]["id"], block["last_edited_by"]["id"]} != {bot} for block in blocks)
-    if touched:
-        theirs = f"{touched} of {len(blocks)} blocks edited by someone else"
+    if theirs := _body_edit(entry, bot):
         rows.append({"property": BODY, "base": "as we wrote it", "ours": "in the trash", "theirs": theirs})
     if not rows and (page["last_edited_by"]["id"] != bot or page["created_by"]["id"] != bot):
         theirs = "last edited by someone else"
@@ -152,10 +163,36 @@ def _edits(entry: OutboxEntry, mirror: Mirror, page: dict[str, Any]) -> list[Row
     return rows
 
 
+def _body_edit(entry: OutboxEntry, bot: str) -> str:
+    """The first edit of somebody else in the blocks of the page, on all levels, in words; "" where there is none.
+
+    It reads no more than we wrote: what it finds beyond that is somebody else's.
+    """
+    made = OutboxEntry.objects.filter(kind=Kind.CREATE, emm_id=entry.emm_id).first()
+    lists = [(str(entry.page_id), made.children if made else [])]
+    for looks, (parent, written) in enumerate(lists):  # it grows by the blocks that hold others
+        if looks == MOST_LISTS:
+            return f"more than {MOST_LISTS} tables and toggles: look whether somebody has edited them"
+        entry.keep()  # a lease for each
+        live = []
+        for block in client.each_block(parent):
+            if {block["created_by"]["id"], block["last_edited_by"]["id"]} != {bot}:
+                return "a block edited by someone else"
+            live.append(block)
+        if len(live) < len(written):
+            return f"{len(written) - len(live)} of {len(written)} blocks removed"
+        for block, ours in zip_longest(live, written):
+            inside = ours[ours["type"]].get("children", []) if ours else []
+            if inside or block["has_children"]:
+                lists.append((block["id"], inside))
+    return ""
+
+
 def _as_we_left_it(entry: OutboxEntry) -> dict[str, Any]:
     left: dict[str, Any] = {}
     for one in OutboxEntry.objects.filter(
         emm_id=entry.emm_id, status=OutboxEntry.Status.DONE, sequence__lt=entry.sequence
     ).order_by("sequence"):
-        left |= {name: _written(one, name) for name in one.values}
+        given_by_notion = one.base if one.kind == Kind.CREATE else {}
+        left |= given_by_notion | {name: _written(one, name) for name in one.values}
     return left

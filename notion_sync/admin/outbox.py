@@ -69,10 +69,9 @@ class TakeBackDialog(ReasonDialog):
 
     def get_before_template_context(self, request: HttpRequest, object_id: int | str | None = None) -> dict[str, Any]:
         entry = OutboxEntry.objects.get(pk=str(object_id))
-        values = [(name, _words(entry.values[name]), _words(entry.base.get(name))) for name in entry.values]
-        is_change = entry.kind == OutboxEntry.Kind.UPDATE
+        changed = undo.before(entry) if entry.kind == OutboxEntry.Kind.UPDATE else {}
         return {
-            "values": values if is_change else [],
+            "values": [(name, _words(entry.values[name]), _words(stood)) for name, stood in changed.items()],
             "related": [(one, change_page(one)) for one in undo.related(entry)],
         }
 

@@ -14,7 +14,7 @@ Nothing is retried here, and no call may be made inside a database transaction. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -125,11 +125,16 @@ def page_property(page_id: Id, property_id: str) -> list[dict[str, Any]]:
 
 def block_children(block_id: Id) -> list[dict[str, Any]]:
     """All blocks right under a page or block. https://developers.notion.com/reference/get-block-children"""
+    return list(each_block(block_id))
+
+
+def each_block(block_id: Id) -> Iterator[dict[str, Any]]:
+    """The blocks right under a page or block, asked for in hundreds while they are taken."""
 
     def send(notion: notion_client.Client, cursor: str | None) -> Any:
         return notion.blocks.children.list(str(block_id), page_size=100, start_cursor=cursor)
 
-    return list(all_pages("/v1/blocks/{block_id}/children", send, block_id))
+    return all_pages("/v1/blocks/{block_id}/children", send, block_id)
 
 
 def append_children(

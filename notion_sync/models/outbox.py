@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -13,6 +14,8 @@ from emm import schedule
 from emm.jobs import Job
 from notion_sync.models.mirrors import InboxItem
 from notion_sync.models.sources import BodyRead
+
+BLOCKED = timedelta(minutes=1)  # until one that waits for others is looked at again, should nobody wake it before
 
 
 class OutboxEntry(Job):
@@ -39,10 +42,15 @@ class OutboxEntry(Job):
     purpose = models.CharField(max_length=120, help_text="Why we write, in words for the console.")
     values = models.JSONField(help_text="Property name to the value that we want there.")
     base = models.JSONField(
-        default=dict, blank=True, help_text="Property name to the value that we knew when we promised."
+        default=dict, blank=True, help_text="Property name to the value that stood there before, as far as we know."
     )
     children = models.JSONField(default=list, blank=True, help_text="Blocks of a page that is created.")
     needs = ArrayField(models.UUIDField(), default=list, blank=True, help_text="EMM_IDs of the pages it refers to.")
+    last = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="It says that all is there: it goes out when every earlier write for its item is delivered.",
+    )
     placed = models.PositiveIntegerField(
         null=True,
         blank=True,
@@ -87,27 +95,37 @@ class OutboxEntry(Job):
     def __str__(self) -> str:
         return f"{self.kind} {self.source_key}: {self.purpose}"
 
+    def ahead(self) -> Q:
+        """What goes out ahead of this entry: earlier ones of its page, the pages it refers to, and all of its item's
+        where it is the last. Each was promised earlier, so no two entries wait for each other."""
+        earlier = Q(emm_id=self.emm_id, sequence__lt=self.sequence)
+        needed = Q(kind=self.Kind.CREATE, emm_id__in=self.needs)
+        all_else = Q(item=self.item_id, pk__lt=self.pk) if self.last and self.item_id else Q()
+        return earlier | needed | all_else
+
     @classmethod
     def claim(cls, pk: Any) -> Self | None:
-        """As any job, but not while a page that the entry needs, or an earlier entry of its page, is still on its way.
+        """As any job, but not while what goes out ahead of it is still on its way.
 
-        Those nudge it when they are done, and it waits unclaimed until then: a claimed entry would miss the nudge.
+        That nudges it when it is done, and it waits unclaimed until then: a claimed entry would miss the nudge. It waits
+        a while, so that a sweep, which takes the longest due first, finds what can go out.
         """
-        entry = cls.objects.filter(pk=pk).first()
+        entry = cls.objects.due().filter(pk=pk).first()
         if entry is None:
             return None
-        earlier = Q(emm_id=entry.emm_id, sequence__lt=entry.sequence)
-        needed = Q(kind=cls.Kind.CREATE, emm_id__in=entry.needs)
-        if cls.objects.unfinished().filter(earlier | needed).exists():
+        if cls.objects.unfinished().filter(entry.ahead()).exists():
+            # Only from the time that we saw: who was done meanwhile has made it due.
+            cls.objects.due().filter(pk=pk, due_at=entry.due_at).update(due_at=Now() + BLOCKED)
             return None
         return super().claim(pk)
 
     def moved(self) -> None:
         """What waited for this delivery is due now; the item is looked at, whether it can go on or needs a person."""
         if self.status == self.Status.DONE:
-            followers = OutboxEntry.objects.filter(
-                Q(needs__contains=[self.emm_id]) | Q(emm_id=self.emm_id), status=self.Status.WAITING, sent_at=None
-            )
+            behind = Q(needs__contains=[self.emm_id]) | Q(emm_id=self.emm_id)
+            if self.item_id:
+                behind |= Q(item=self.item_id, last=True)
+            followers = OutboxEntry.objects.filter(behind, status=self.Status.WAITING, sent_at=None)
             for pk in followers.values_list("pk", flat=True):
                 schedule.nudge("deliver", pk)
             followers.update(due_at=Now(), last_error="")

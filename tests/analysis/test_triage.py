@@ -146,7 +146,9 @@ def test_a_strategic_item_opens_an_analysis_and_three_voices(sandbox: Sandbox) -
     assert job.confidence == job.answer["confidence"]
 
 
-def test_an_operational_item_promises_a_task_a_log_entry_and_last_its_own_status(sandbox: Sandbox) -> None:
+def test_an_operational_item_promises_a_task_a_log_entry_and_its_own_status_once_both_are_there(
+    sandbox: Sandbox,
+) -> None:
     area = Area.objects.create(title="Operations", page_id=uuid.uuid4())
     item = an_item("Call the plumber about operations", "He knows the house.")
     run_stage("triage")
@@ -159,6 +161,12 @@ def test_an_operational_item_promises_a_task_a_log_entry_and_last_its_own_status
     assert log.values["Task"] == [{"ref": str(Task.objects.get().emm_id)}]
     assert patch.values == {"Status": "Triaged_to_Task", "Triage_Destination": "Operational (Task)"}
     assert fresh(item).state == "writing"
+    for done in (task, log):
+        assert OutboxEntry.claim(patch.pk) is None
+        claimed = OutboxEntry.claim(done.pk)
+        assert claimed is not None
+        claimed.finish()
+    assert OutboxEntry.claim(patch.pk) is not None
 
 
 def test_signs_that_markdown_escapes_arrive_in_notion_as_they_were_typed(workspace: Sandbox) -> None:

@@ -10,9 +10,9 @@ from django.core.management import call_command
 
 from emm.jobs import Misconfigured, Never
 from notion_sync import client, setup
-from notion_sync.models import DataSource, Workspace
+from notion_sync.models import DataSource, InboxItem, Task, Workspace
 from tests.notion_sync.workspaces import prepare, schema
-from tests.world import Sandbox
+from tests.world import Sandbox, add_item, poll_everything, poll_now, work
 
 pytestmark = pytest.mark.django_db
 
@@ -188,3 +188,15 @@ def test_databases_that_another_installation_serves_are_not_adopted_from_another
     page = sandbox.as_person("POST", "/pages", other)["id"]
     with pytest.raises(Misconfigured, match="Another installation"):
         setup.prepare(page, lambda line: None, setup.Wishes(adopt=True, databases={"inbox": inbox}))
+
+
+def test_a_task_is_made_whatever_states_the_adopted_database_knows(sandbox: Sandbox) -> None:
+    states = [{"name": name} for name in ("Offen", "In Arbeit", "Erledigt")]
+    database(sandbox, "Tasks", Status={"status": {"options": states}})
+    adopt(sandbox)
+    poll_everything()
+    add_item(sandbox, "Call the bank about the overdraft on Monday")
+    poll_now()
+    work()
+    assert InboxItem.objects.get().state == "done"
+    assert Task.objects.get().page_id is not None

@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 
 from emm.audit import AuditEntry
 from notion_sync import conflicts, outbox, undo
-from notion_sync.document import Bullet, blocks
-from notion_sync.models import InboxItem, Intent, OutboxEntry, Task
+from notion_sync.document import Bullet, Columns, Document, Paragraph, Table, Toggle, blocks
+from notion_sync.models import InboxItem, Intent, NotionCall, OutboxEntry, Task
+from tests.notion_sync.test_conflicts import select, stands
 from tests.notion_sync.test_outbox import SUBJECT, deliver_all, entry_of, fault, promise_task
 from tests.world import Sandbox, add_item, poll_now, run, text
 
@@ -91,6 +92,40 @@ def test_an_earlier_change_waits_for_the_later_one(workspace: Sandbox) -> None:
     assert page(workspace, item.page_id)["properties"]["Status"]["select"] is None
 
 
+def test_what_a_person_had_set_before_us_is_not_taken_back(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "An item")
+    poll_now()
+    item = InboxItem.objects.get()
+    entry = outbox.update_page(item, {"Status": "Skipped"}, purpose="skip it", item=None)
+    assert entry is not None
+    select(workspace, page_id, Status="Skipped")
+    run(["deliver"])
+    with pytest.raises(ValidationError, match="It wrote nothing: Notion said so already"):
+        undo.take_back(entry, by="Ana", reason="?")
+    assert stands(workspace, page_id, "Status") == "Skipped"
+
+
+def test_only_what_the_write_changed_goes_back(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "An item")
+    poll_now()
+    item = InboxItem.objects.get()
+    entry = outbox.update_page(item, {"Status": "Skipped", "Depth": "Deep"}, purpose="skip it", item=None)
+    assert entry is not None
+    select(workspace, page_id, Status="Skipped")
+    run(["deliver"])
+    select(workspace, page_id, Status="Needs_Review")
+    assert take_back(entry).status == "done"
+    assert (stands(workspace, page_id, "Status"), stands(workspace, page_id, "Depth")) == ("Needs_Review", None)
+
+
+def test_a_write_whose_answer_was_lost_is_taken_back_like_any_other(workspace: Sandbox) -> None:
+    fault(workspace, "drop_after", "PATCH", "/v1/pages/")
+    item, entry = changed(workspace)
+    deliver_all(1)
+    assert take_back(entry).status == "done"
+    assert stands(workspace, str(item.page_id), "Status") is None
+
+
 def test_a_mention_is_not_written_back(workspace: Sandbox) -> None:
     _, entry = changed(workspace)
     OutboxEntry.objects.update(base={"Status": None, "Content": [{"mention": ["page", "1"], "text": ""}]})
@@ -122,24 +157,112 @@ def test_a_page_that_we_made_goes_to_the_trash_and_is_not_made_again(task: Task,
     assert Task.objects.count() == 1
 
 
-@pytest.mark.parametrize("edit", ["a value", "our own last edit hides it", "a block", "a block more"])
+@pytest.mark.parametrize("edit", ["a value", "our own last edit hides it", "a state", "a block", "a block more"])
 def test_a_page_that_somebody_edited_stays(task: Task, workspace: Sandbox, edit: str) -> None:
     if edit in ("a value", "our own last edit hides it"):
         dated = {"properties": {"Date": {"date": {"start": "2027-01-01"}}}}
         workspace.as_person("PATCH", f"/pages/{task.page_id}", dated)
+    elif edit == "a state":
+        state = {"properties": {"Status": {"status": {"name": "In progress"}}}}
+        workspace.as_person("PATCH", f"/pages/{task.page_id}", state)
     elif edit == "a block":
         (block,) = workspace.as_person("GET", f"/blocks/{task.page_id}/children")["results"]
         workspace.as_person("DELETE", f"/blocks/{block['id']}")
     else:
         note = {"children": [{"type": "paragraph", "paragraph": text("mine")}]}
         workspace.as_person("PATCH", f"/blocks/{task.page_id}/children", note)
-    if edit == "our own last edit hides it":
+    if edit in ("our own last edit hides it", "a state"):
         outbox.update_page(task, {"Priority": "P1"}, purpose="priority", item=None)
         run(["deliver"])
     undone = take_back(entry_of(task))
     assert page(workspace, task.page_id)["in_trash"] is False
     assert conflicts.is_open(undone)
     assert undone.conflict[0]["ours"] == "in the trash"
+
+
+@pytest.fixture
+def report(workspace: Sandbox) -> Task:
+    """A page of ours with blocks in blocks, whose last editor is our bot whatever people do before `take_back`."""
+    document: Document = [
+        Paragraph("All of it"),
+        Toggle("Arguments", [Paragraph("for"), Table(["Who", "Says"], [["Ana", "yes"]])]),
+        Columns([[Bullet("left")], [Bullet("right")]]),
+    ]
+    made = outbox.create_page(
+        Task, outbox.emm_id_for(SUBJECT, "report"), {"Name": "Report"}, purpose="a report", item=None,
+        children=blocks(document),
+    )  # fmt: skip
+    run(["deliver"])
+    made.refresh_from_db()
+    assert isinstance(made, Task)
+    return made
+
+
+def inside(sandbox: Sandbox, parent: Any, *path: int) -> str:
+    """The block at that place: the first number counts under `parent`, the next one under what it names."""
+    for place in path:
+        parent = sandbox.as_person("GET", f"/blocks/{parent}/children")["results"][place]["id"]
+    return str(parent)
+
+
+def hide_behind_our_own_edit(task: Task) -> None:
+    outbox.update_page(task, {"Priority": "P1"}, purpose="priority", item=None)
+    run(["deliver"])
+
+
+@pytest.mark.parametrize("path", [(1,), (2, 1)])
+def test_a_note_inside_a_block_of_ours_keeps_the_page(report: Task, workspace: Sandbox, path: tuple[int, ...]) -> None:
+    note = {"children": [{"type": "paragraph", "paragraph": text("a whole day's notes")}]}
+    workspace.as_person("PATCH", f"/blocks/{inside(workspace, report.page_id, *path)}/children", note)
+    hide_behind_our_own_edit(report)
+    (row,) = take_back(entry_of(report)).conflict
+    assert (row["property"], row["theirs"]) == (conflicts.BODY, "a block edited by someone else")
+    assert page(workspace, report.page_id)["in_trash"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "removed"), [((0,), "1 of 3"), ((1, 0), "1 of 2"), ((1, 1, 1), "1 of 2"), ((2, 0, 0), "1 of 1")]
+)
+def test_a_block_of_ours_that_somebody_removed_keeps_the_page(
+    report: Task, workspace: Sandbox, path: tuple[int, ...], removed: str
+) -> None:
+    workspace.as_person("DELETE", f"/blocks/{inside(workspace, report.page_id, *path)}")
+    hide_behind_our_own_edit(report)
+    (row,) = take_back(entry_of(report)).conflict
+    assert (row["property"], row["theirs"]) == (conflicts.BODY, f"{removed} blocks removed")
+
+
+def test_a_page_of_many_levels_that_nobody_touched_goes_to_the_trash(report: Task, workspace: Sandbox) -> None:
+    hide_behind_our_own_edit(report)
+    lists = NotionCall.objects.filter(route="/v1/blocks/{block_id}/children")
+    before = lists.count()
+    assert take_back(entry_of(report)).status == "done"
+    assert page(workspace, report.page_id)["in_trash"] is True
+    assert lists.count() - before == 6  # the page, the toggle, its table, the columns and each of both
+
+
+def test_of_a_page_that_would_take_too_many_calls_a_person_is_asked(
+    report: Task, workspace: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "MOST_LISTS", 3)
+    undone = take_back(entry_of(report))
+    (row,) = undone.conflict
+    assert row["theirs"] == "more than 3 tables and toggles: look whether somebody has edited them"
+    conflicts.settle(undone, {conflicts.BODY: conflicts.OURS}, by="Ana", reason="Nobody has")
+    deliver_all(1)
+    assert page(workspace, report.page_id)["in_trash"] is True
+
+
+def test_of_a_page_that_somebody_has_filled_no_more_is_read_than_to_their_first_block(
+    report: Task, workspace: Sandbox
+) -> None:
+    notes = {"children": [{"type": "paragraph", "paragraph": text("mine")}] * 100}
+    for _ in range(3):
+        workspace.as_person("PATCH", f"/blocks/{report.page_id}/children", notes)
+    lists = NotionCall.objects.filter(route="/v1/blocks/{block_id}/children")
+    before = lists.count()
+    assert conflicts.is_open(take_back(entry_of(report)))
+    assert lists.count() - before == 1
 
 
 def test_a_person_may_trash_it_all_the_same_or_keep_it(task: Task, workspace: Sandbox) -> None:

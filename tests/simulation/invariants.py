@@ -99,9 +99,10 @@ def _spend() -> list[str]:
 
 def _outbox() -> list[str]:
     stuck = set(OutboxEntry.objects.stuck().values_list("emm_id", flat=True))
+    held = set(OutboxEntry.objects.stuck().exclude(item=None).values_list("item", flat=True))
     found = []
     for entry in OutboxEntry.objects.exclude(status="done").order_by("pk"):
-        behind = entry.emm_id in stuck or stuck & set(entry.needs)
+        behind = entry.emm_id in stuck or stuck & set(entry.needs) or (entry.last and entry.item_id in held)
         if entry.status == "waiting" and behind:
             stuck.add(entry.emm_id)
         elif entry.status in ("waiting", "running"):
