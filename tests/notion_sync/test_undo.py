@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +13,6 @@ from notion_sync.document import Bullet, blocks
 from notion_sync.models import InboxItem, Intent, OutboxEntry, Task
 from tests.notion_sync.test_outbox import SUBJECT, deliver_all, entry_of, fault, promise_task
 from tests.world import Sandbox, add_item, poll_now, run, text
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People edit later than what counts as a moment ago."""
-    monkeypatch.setattr(outbox, "FRESH", timedelta(0))
 
 
 def take_back(entry: OutboxEntry) -> OutboxEntry:
