@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,25 +46,19 @@ def bot_id() -> str:
 def complete(source: DataSource, pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The pages with the values that Notion cut at 25 entries fetched whole: all that we know by name.
 
-    A value that the mirror has whole, of a page that was not edited since, is taken from there without a call.
+    They are asked for each time. The time of the edit tells nothing: a second one in its minute looks the same, and
+    a relation that was changed from its other side keeps its page's time.
     """
-    ids = {id: name for name, id in source.property_ids.items()}
-    return [_complete(page, ids, model_of(source.key)) for page in pages]
+    named = set(source.property_ids.values())
+    return [_complete(page, named) for page in pages]
 
 
-def _complete(page: Mapping[str, Any], ids: Mapping[str, str], model: type[Mirror]) -> Mapping[str, Any]:
-    short = {name: prop for name, prop in page["properties"].items() if prop["id"] in ids and properties.cut(prop)}
-    if not short:
-        return page
-    known = model._default_manager.filter(page_id=page["id"]).first()
-    unedited = known is not None and known.last_edited_time == datetime.fromisoformat(page["last_edited_time"])
-    whole: dict[str, Any] = {}
-    for name, prop in short.items():
-        stored = known.properties.get(ids[prop["id"]], {}) if known is not None and unedited else {}
-        if len(stored.get(prop["type"]) or []) > properties.CUT_AT:
-            whole[name] = stored
-        else:
-            whole[name] = properties.whole(prop, client.page_property(page["id"], prop["id"]))
+def _complete(page: Mapping[str, Any], named: Set[str]) -> Mapping[str, Any]:
+    whole = {
+        name: properties.whole(prop, client.page_property(page["id"], prop["id"]))
+        for name, prop in page["properties"].items()
+        if prop["id"] in named and properties.cut(prop)
+    }
     return {**page, "properties": {**page["properties"], **whole}}
 
 

@@ -100,7 +100,9 @@ def test_what_a_person_leaves_on_the_desk_is_settled_at_once_and_written_to_noti
     assert "At the review desk, by ada." in log.values["Action_Taken"]
 
 
-def test_the_action_page_is_read_for_the_decision_and_again_before_its_one_write(proposal: Analysis, workspace: Sandbox) -> None:
+def test_the_action_page_is_read_for_the_decision_and_again_before_its_one_write(
+    proposal: Analysis, workspace: Sandbox
+) -> None:
     workspace.control("log/clear")
     take(proposal, note="Fine.")
     work()

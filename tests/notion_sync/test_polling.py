@@ -214,16 +214,30 @@ def test_a_body_is_not_asked_for_while_it_is_being_read(workspace: Sandbox) -> N
     assert BodyRead.objects.count() == 1
 
 
-def test_a_text_of_more_than_25_pieces_is_read_whole(workspace: Sandbox) -> None:
-    pieces = [{"text": {"content": f"{n} "}, "annotations": {"bold": bool(n % 2)}} for n in range(60)]
-    add_item(workspace, "Long", Content={"rich_text": pieces})
+def pieces(last: str) -> dict[str, Any]:
+    """A text of 31 pieces."""
+    parts = [{"text": {"content": f"{n} "}, "annotations": {"bold": bool(n % 2)}} for n in range(30)]
+    return {"rich_text": [*parts, {"text": {"content": last}}]}
+
+
+def test_a_text_of_more_than_25_pieces_is_read_whole_and_again_while_a_poll_brings_its_page(
+    workspace: Sandbox,
+) -> None:
+    page_id = add_item(workspace, "Long", Content=pieces("first"))
     poll_now()
-    assert InboxItem.objects.get().values["Content"] == "".join(f"{n} " for n in range(60))
+    start = "".join(f"{n} " for n in range(30))
+    assert InboxItem.objects.get().values["Content"] == f"{start}first"
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": {"Content": pieces("second")}})  # in its minute
+    poll_now()
+    assert InboxItem.objects.get().values["Content"] == f"{start}second"
     fetches = NotionCall.objects.filter(route__contains="properties")
     before = fetches.count()
     poll_now()
-    assert fetches.count() == before
+    assert fetches.count() == before + 1
     assert [c.changed for c in PollCycle.objects.filter(source__key="inbox").order_by("pk")][-1] == 0
+    workspace.age(page_id, 300)  # what two polls overlap is over
+    poll_now()
+    assert fetches.count() == before + 1
 
 
 def test_people_and_relations_of_more_than_25_are_read_whole_whoever_writes_them(workspace: Sandbox) -> None:
