@@ -120,6 +120,13 @@ def test_a_trashed_and_a_restored_page_are_found_without_a_webhook(workspace: Sa
     assert (reconciled(inbox).stale, item(2).in_trash) == (1, False)
 
 
+def test_an_archived_page_is_as_good_as_trashed_until_it_is_back(workspace: Sandbox, inbox: DataSource) -> None:
+    workspace.control("faults", {"kind": "archive", "id": str(item(2).page_id)})
+    assert (reconciled(inbox).trashed, item(2).in_trash) == (1, True)
+    workspace.control("faults/clear")
+    assert (reconciled(inbox).stale, item(2).in_trash) == (1, False)
+
+
 def test_a_page_that_was_moved_to_another_database_leaves_the_mirror_and_may_come_back(
     workspace: Sandbox, inbox: DataSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
