@@ -14,7 +14,6 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 
 from emm import credentials, schedule
 from emm.audit import Actor, record
@@ -117,7 +116,7 @@ def _effect(event: dict[str, Any], kind: str, entity: dict[str, Any]) -> str:
         PageRead.objects.bulk_create([PageRead(source=source, page_id=page_id)], ignore_conflicts=True)
         schedule.nudge("page")
         return f"looks at the page of {source}"
-    DataSource.objects.filter(pk=source.pk).update(wanted_at=timezone.now())
+    DataSource.objects.filter(pk=source.pk).update(wanted_at=Now())
     PollCycle.open(source, PollCycle.Trigger.WEBHOOK)
     return f"polls {source}"
 

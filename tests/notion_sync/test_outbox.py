@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from notion_sync import doubles, outbox
 from notion_sync.models import DataSource, InboxItem, Intent, NotionCall, OutboxEntry, Task
@@ -109,6 +110,20 @@ def test_a_lost_answer_is_not_looked_up_before_its_quarantine_ends(workspace: Sa
     run_stage("deliver")
     assert NotionCall.objects.count() == before
     assert "looked up" in entry_of(task).last_error
+
+
+def test_a_worker_whose_clock_is_fast_waits_out_the_quarantine_all_the_same(
+    workspace: Sandbox, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OUTBOX_QUARANTINE = timedelta(seconds=90)
+    fault(workspace, "drop_after")
+    task = promise_task()
+    run_stage("deliver")
+    OutboxEntry.objects.update(due_at=Now())
+    fast = timezone.now() + timedelta(minutes=5)
+    monkeypatch.setattr(timezone, "now", lambda: fast)
+    run_stage("deliver")
+    assert (entry_of(task).misses, "looked up" in entry_of(task).last_error) == (0, True)
 
 
 def test_a_page_is_made_again_only_after_two_looks(workspace: Sandbox) -> None:
