@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from emm import schedule
 from notion_sync import backlog
@@ -21,7 +20,7 @@ def wake(source: DataSource, seen: list[Seen]) -> None:
     if source.key == "inbox":
         passed = backlog.hold(source, [one.mirror for one in seen if isinstance(one.mirror, InboxItem)])
         seen = [one for one in seen if one.mirror.pk not in passed and getattr(one.mirror, "backlog", "") != "held"]
-        _ask_for_bodies(seen)
+        _ask_for_bodies(source, seen)
         if any(one.woke for one in seen):
             schedule.nudge("triage")
     elif source.key == "actions":
@@ -36,9 +35,16 @@ def wake_writes(source: DataSource) -> None:
     schedule.nudge("deliver")
 
 
-def _ask_for_bodies(seen: list[Seen]) -> None:
+def _ask_for_bodies(source: DataSource, seen: list[Seen]) -> None:
+    closed = InboxItem.objects.filter(
+        pk__in=[one.mirror.pk for one in seen], last_edited_time__lte=Now() + (source.clock_ahead - MINUTE)
+    )
+    settled = set(closed.values_list("pk", flat=True))
     wanted = [
-        one.mirror for one in seen if isinstance(one.mirror, InboxItem) and _needs_body(one.mirror, one.edited_by_us)
+        one.mirror
+        for one in seen
+        if isinstance(one.mirror, InboxItem)
+        and _needs_body(one.mirror, one.edited_by_us, source.clock_ahead, settled=one.mirror.pk in settled)
     ]
     jobs = {job.item_id: job for job in BodyRead.objects.filter(item__in=wanted)}
     for item in wanted:
@@ -52,8 +58,8 @@ def _ask_for_bodies(seen: list[Seen]) -> None:
         schedule.nudge("body", job.pk)
 
 
-def _needs_body(item: InboxItem, edited_by_us: bool) -> bool:
-    """Never read, or edited since; a page read within the minute of its edit is read again when that closes.
+def _needs_body(item: InboxItem, edited_by_us: bool, clock_ahead: timedelta, *, settled: bool) -> bool:
+    """Never read, or edited since; a page read within the minute of its edit is read again when that closes (`settled`).
 
     Our own edit hides that of a person in the same minute. So it counts too, while there is anything left to decide.
     """
@@ -61,6 +67,6 @@ def _needs_body(item: InboxItem, edited_by_us: bool) -> bool:
         return False
     if item.body_of is None or item.body_read_at is None or item.last_edited_time is None:
         return True
-    closes = item.last_edited_time + MINUTE
-    stale = item.last_edited_time > item.body_of or item.body_read_at < closes
-    return stale and timezone.now() >= closes
+    read_at = item.body_read_at + clock_ahead  # by Notion's clock, like the time of the edit
+    stale = item.last_edited_time > item.body_of or read_at < item.last_edited_time + MINUTE
+    return stale and settled

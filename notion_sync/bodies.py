@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.utils import timezone
 
 from emm import schedule
 from emm.jobs import Never
@@ -17,7 +16,7 @@ def read(job: BodyRead) -> None:
     Raises Never where Notion leaves a part of it out: half a text is no text.
     """
     item = job.item
-    edited, began = item.last_edited_time, timezone.now()
+    edited, began = item.last_edited_time, job.status_since
     with pace.background():
         try:
             body = client.page_markdown(str(item.page_id))

@@ -1,4 +1,4 @@
-"""A look at one page by its id: queries never give pages that were trashed, moved away or deleted."""
+"""A look at one page by its id: queries never give pages that were trashed, archived, moved away or deleted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from notion_sync import client, drift
 from notion_sync.alarm import wake
-from notion_sync.mirror import absorb, complete, model_of
+from notion_sync.mirror import absorb, complete, is_put_away, model_of
 from notion_sync.models import DataSource
 
 
@@ -17,7 +17,7 @@ class Found(StrEnum):
     """Where the page is."""
 
     THERE = "there"
-    TRASHED = "trashed"
+    TRASHED = "trashed"  # or archived
     MOVED = "moved_away"
     UNSHARED = "unshared"  # deleted for good, or no longer shared with us: Notion tells no difference
 
@@ -31,7 +31,7 @@ def ask(source: DataSource, page_id: uuid.UUID) -> tuple[Found, list[Mapping[str
     if str(page.get("parent", {}).get("data_source_id")) != str(source.data_source_id):
         return Found.MOVED, []
     drift.look_at(source, [page])
-    return Found.TRASHED if page.get("in_trash") else Found.THERE, complete(source, [page])
+    return Found.TRASHED if is_put_away(page) else Found.THERE, complete(source, [page])
 
 
 def note(source: DataSource, page_id: uuid.UUID, pages: list[Mapping[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from emm.jobs import Later
 from notion_sync.models import OutboxEntry
@@ -12,9 +12,9 @@ from notion_sync.models import OutboxEntry
 def wait(entry: OutboxEntry) -> None:
     """Raises Later until what was sent is applied and can be seen, if it ever is."""
     assert entry.sent_at is not None
-    quarantined_until = entry.sent_at + settings.OUTBOX_QUARANTINE
-    if timezone.now() < quarantined_until:
-        raise Later(quarantined_until, "An answer was lost: what it wrote is looked up before it is written again.")
+    if OutboxEntry.objects.filter(pk=entry.pk, sent_at__gt=Now() - settings.OUTBOX_QUARANTINE).exists():
+        until = entry.sent_at + settings.OUTBOX_QUARANTINE
+        raise Later(until, "An answer was lost: what it wrote is looked up before it is written again.")
 
 
 def note_miss(entry: OutboxEntry) -> None:

@@ -125,10 +125,10 @@ def _row(model: type[Mirror], source: DataSource, page: Mapping[str, Any], bot: 
         title=next((values[p.name] or "" for p in database.properties if p.type == "title" and p.name in values), ""),
         values=values,
         properties=named,
-        digest=workspace.digest(named, source.property_ids, database, in_trash=bool(page.get("in_trash"))),
+        digest=workspace.digest(named, source.property_ids, database, in_trash=is_put_away(page)),
         url=page.get("url") or "",
         ours=page.get("created_by", {}).get("id") == bot,
-        in_trash=bool(page.get("in_trash")),
+        in_trash=is_put_away(page),
         created_time=datetime.fromisoformat(page["created_time"]),
         last_edited_time=datetime.fromisoformat(page["last_edited_time"]),
         seen_at=Now(),
@@ -136,6 +136,11 @@ def _row(model: type[Mirror], source: DataSource, page: Mapping[str, Any], bot: 
     if isinstance(row, Action):
         row.approval_status = values.get("Approval_Status") or ""
     return row
+
+
+def is_put_away(page: Mapping[str, Any]) -> bool:
+    """Whether the page is in the trash or archived: no query gives either, and both can be taken back."""
+    return bool(page.get("in_trash") or page.get("is_archived"))
 
 
 def _uuid(text: Any) -> uuid.UUID | None:

@@ -1,7 +1,8 @@
 """Stage 1: mirror what changed in Notion since the cursor.
 
 Notion floors its times to the minute and its queries may lag, so every poll reads again what was edited in the two minutes
-before the last one began, and the digest tells what is new. The cursor moves only when a poll has read to its end.
+before the last one began, and the digest tells what is new. The cursor moves only when a poll has read to its end. It is
+a time of Notion's clock, which its answers tell: no difference between that and ours hides an edit.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Sum, Value
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from emm.jobs import Later, Never
 from emm.schedule import STAGES
@@ -38,12 +38,12 @@ def open_cycles() -> None:
     row = poller()
     if row.status == Poller.Status.PAUSED:
         return
-    for source in DataSource.objects.filter(hold=""):
+    for source in DataSource.objects.filter(hold="").annotate(now=Now()):
         every = row.interval * (1 if workspace.DATABASES[source.key].each_cycle else SLOW_SOURCES_EVERY)
         early = (
             SWEEP / 2 if every > SWEEP else timedelta(0)
         )  # the sweep nearest to the interval's end, not the one after it
-        if source.polled_at is None or source.polled_at + every - early <= timezone.now():
+        if source.polled_at is None or source.polled_at + every - early <= source.now:
             PollCycle.open(source, PollCycle.Trigger.INTERVAL)
         elif source.wanted_at is not None and source.wanted_at > source.polled_at:
             PollCycle.open(source, PollCycle.Trigger.WEBHOOK)
@@ -91,6 +91,8 @@ def _read(cycle: PollCycle, source: DataSource) -> None:
             raise Later(
                 timedelta(), "Notion no longer knows where the last poll stopped: reading from its start."
             ) from None
+        if answer.answered_at is not None:
+            _compare_clocks(source, answer.answered_at)
         drift.look_at(source, answer.pages)
         pages = complete(source, answer.pages)
         with transaction.atomic():
@@ -131,10 +133,17 @@ def _take_in(cycle: PollCycle, source: DataSource) -> None:
 
 
 def _begin(source: DataSource) -> None:
-    source.reading_from = timezone.now()
+    source.reading_from = Now()
     source.reading_since = _floored(source.cursor - OVERLAP) if source.cursor else None
     source.next_page = ""
     source.save(update_fields=["reading_from", "reading_since", "next_page"])
+    source.refresh_from_db(fields=["reading_from"])
+
+
+def _compare_clocks(source: DataSource, by_notion: datetime) -> None:
+    """Store how far Notion's clock is ahead: rather a second too little, since the cursor must not be late."""
+    DataSource.objects.filter(pk=source.pk).update(clock_ahead=Value(by_notion) - Now())
+    source.refresh_from_db(fields=["clock_ahead"])
 
 
 def _floored(time: datetime) -> datetime:
@@ -153,7 +162,9 @@ def _advance(source: DataSource, answer: client.QueryPage) -> None:
 
 
 def _end(source: DataSource) -> None:
-    source.cursor = source.polled_at = source.reading_from
+    assert source.reading_from is not None, "only what began ends"
+    source.polled_at = source.reading_from
+    source.cursor = source.reading_from + source.clock_ahead
     if source.mirrored_at is None:
         source.mirrored_at = source.reading_from
         alarm.wake_writes(source)

@@ -102,7 +102,7 @@ def _compare(job: Reconciliation) -> None:
     windows = job.windows.all()
     listed = page_ids(windows)
     live = model_of(job.source.key)._default_manager.filter(page_id__isnull=False, in_trash=False)
-    unlisted = live.filter(created_time__lt=job.opened_at - OVERLAP).exclude(
+    unlisted = live.filter(created_time__lt=job.opened_at + job.source.clock_ahead - OVERLAP).exclude(
         Exists(listed.filter(page_id=OuterRef("page_id")))
     )
     job.keep(

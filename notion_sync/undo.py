@@ -125,8 +125,9 @@ def trash(entry: OutboxEntry, source: DataSource) -> dict[str, Any]:
     page = client.retrieve_page(str(entry.page_id))
     if page["in_trash"]:
         return page
+    pages = complete(source, [page])
     with transaction.atomic():
-        absorb(source, complete(source, [page]))
+        absorb(source, pages)
     mirror = model_of(source.key)._default_manager.get(page_id=entry.page_id)
     shown = conflicts.fingerprint(page)
     if entry.base.get("seen") != shown:

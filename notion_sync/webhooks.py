@@ -1,5 +1,7 @@
 """Events of Notion. They carry no content, come late, twice or not at all: each only makes us look sooner.
 
+A page is looked at by its id, one call; where many wait, and for all other events, the source is polled.
+
 https://developers.notion.com/reference/webhooks
 """
 
@@ -14,13 +16,13 @@ import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 
 from emm import credentials, schedule
 from emm.audit import Actor, record
 from notion_sync import drift, looks, pace
 from notion_sync.mirror import bot_id, model_of
-from notion_sync.models import DataSource, PageRead, PollCycle, Refusal, WebhookDelivery, Workspace
+from notion_sync.models import DataSource, PageRead, PollCycle, Poller, Refusal, WebhookDelivery, Workspace
+from notion_sync.polling import poller
 from notion_sync.requests import Refused, body_of, door, json_of, text_of
 from notion_sync.signatures import is_from_notion
 
@@ -29,7 +31,9 @@ log = structlog.get_logger(__name__)
 TOKEN = "NOTION_WEBHOOK_TOKEN"  # noqa: S105  # its name, not itself
 HANDSHAKE_OPEN = timedelta(minutes=10)
 OF_SCHEMA = ("data_source.schema_updated", "data_source.deleted", "data_source.undeleted", "database.deleted")
-BY_ID = ("page.deleted", "page.undeleted", "page.moved")
+UNLISTED = ("page.deleted", "page.undeleted", "page.moved")  # no query tells of them
+EDITED = ("page.created", "page.content_updated", "page.properties_updated")
+ONE_BY_ONE = 10  # edited pages of a source that wait to be looked at; for more of them one poll is cheaper
 
 
 @door(Refusal.Door.NOTION)
@@ -113,13 +117,26 @@ def _effect(event: dict[str, Any], kind: str, entity: dict[str, Any]) -> str:
     if kind in OF_SCHEMA:
         drift.want(source)
         return f"compares the properties of {source}"
-    if kind in BY_ID and page_id is not None:
-        PageRead.objects.bulk_create([PageRead(source=source, page_id=page_id)], ignore_conflicts=True)
-        schedule.nudge("page")
+    if page_id is not None and (kind in UNLISTED or (kind in EDITED and _can_look(source))):
+        _look_at(source, page_id)
         return f"looks at the page of {source}"
-    DataSource.objects.filter(pk=source.pk).update(wanted_at=timezone.now())
+    DataSource.objects.filter(pk=source.pk).update(wanted_at=Now())
     PollCycle.open(source, PollCycle.Trigger.WEBHOOK)
     return f"polls {source}"
+
+
+def _can_look(source: DataSource) -> bool:
+    """Whether an edited page is read by its id, which shows it at once: a query may come before Notion's index does."""
+    waiting = PageRead.objects.filter(source=source, status=PageRead.Status.WAITING, in_background=False)
+    return poller().status != Poller.Status.PAUSED and waiting.count() < ONE_BY_ONE
+
+
+def _look_at(source: DataSource, page_id: uuid.UUID) -> None:
+    """Have the page looked at, once however many events tell of it, and before all that nobody waits for."""
+    waiting = PageRead.objects.filter(page_id=page_id, status=PageRead.Status.WAITING)
+    if not waiting.update(in_background=False):
+        PageRead.objects.bulk_create([PageRead(source=source, page_id=page_id)], ignore_conflicts=True)
+    schedule.nudge("page")
 
 
 def _source_of(event: dict[str, Any], entity: dict[str, Any], page_id: uuid.UUID | None) -> DataSource | None:

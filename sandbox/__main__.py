@@ -21,7 +21,13 @@ def main() -> None:
     options = parser.parse_args()
     app = create_app(options.db, options.address or f"http://127.0.0.1:{options.port}")
     uvicorn.run(
-        app, host=options.host, port=options.port, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        app,
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        date_header=False,  # Notion's part of it answers by Notion's clock
     )
 
 

@@ -26,7 +26,7 @@ from sandbox.notion.users import BOT, PERSON
 from sandbox.notion.values import check_value
 from sandbox.web.same_site import same_site
 
-SETTINGS = frozenset(["query_lag", "unshare", "lacking", "block_limit"])
+SETTINGS = frozenset(["query_lag", "unshare", "archive", "lacking", "block_limit"])
 MATCH = ("method", "path_regex", "nth", "body_contains")
 STAMPED = (
     ("SELECT id, created, edited FROM pages WHERE ? IN ('', id)",
@@ -159,6 +159,9 @@ def plan(ws: Workspace, gate: Gate, body: dict[str, Any]) -> dict[str, Any]:
     if kind == "unshare":
         ws.unshared.add(known_id(body["id"]))
         return {"unshared": sorted(ws.unshared)}
+    if kind == "archive":
+        ws.archived.add(known_id(body["id"]))
+        return {"archived": sorted(ws.archived)}
     if kind == "lacking":
         ws.lacking = set(body["capabilities"])
         return {"lacking": sorted(ws.lacking)}

@@ -21,7 +21,7 @@ from typing import Any
 
 import notion_client
 
-from notion_sync.client.connection import TOKEN, Id, access, all_pages, call, disconnect, is_sandbox
+from notion_sync.client.connection import TOKEN, Id, access, all_pages, answered_at, call, disconnect, is_sandbox
 from notion_sync.failures import Ambiguous, Committed, NotShared, Refused, TooSlow
 
 __all__ = [
@@ -50,11 +50,15 @@ class Body:
 
 @dataclass(frozen=True)
 class QueryPage:
-    """One page of results. `next_cursor` None: the last one. `capped`: Notion stopped at 10,000 results; more exist."""
+    """One page of results. `next_cursor` None: the last one. `capped`: Notion stopped at 10,000 results; more exist.
+
+    `answered_at`: by Notion's clock; None where the answer does not say.
+    """
 
     pages: list[dict[str, Any]]
     next_cursor: str | None
     capped: bool
+    answered_at: datetime | None = None
 
 
 def me() -> dict[str, Any]:
@@ -259,7 +263,7 @@ def query(
         lambda notion: notion.data_sources.query(str(data_source_id), **body),
     )
     capped = (answer.get("request_status") or {}).get("type") == "incomplete"
-    return QueryPage(answer["results"], answer["next_cursor"] if answer["has_more"] else None, capped)
+    return QueryPage(answer["results"], answer["next_cursor"] if answer["has_more"] else None, capped, answered_at())
 
 
 def _exact(moment: datetime) -> str:

@@ -10,6 +10,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -50,6 +53,19 @@ def disconnect() -> None:
 
 _clients: dict[tuple[str, str], notion_client.Client] = {}
 _opening = threading.Lock()
+_answered_at: ContextVar[datetime | None] = ContextVar("answered_at", default=None)
+
+
+def answered_at() -> datetime | None:
+    """When Notion sent its last answer in this thread, by its own clock, to the second; None: the answer does not say."""
+    return _answered_at.get()
+
+
+def _note_date(response: httpx.Response) -> None:
+    try:
+        _answered_at.set(parsedate_to_datetime(response.headers["date"]))
+    except (KeyError, ValueError):
+        _answered_at.set(None)
 
 
 def access() -> tuple[str, str]:
@@ -77,8 +93,10 @@ def _notion() -> notion_client.Client:
         raise Misconfigured("NOTION_API_KEY holds characters that no token has.", "Copy the integration's token again.")
     with _opening:
         if (token, base_url) not in _clients:
+            http = http_client()
+            http.event_hooks = {**http.event_hooks, "response": [*http.event_hooks["response"], _note_date]}
             _clients[token, base_url] = notion_client.Client(
-                client=http_client(),
+                client=http,
                 auth=token,
                 base_url=base_url,
                 notion_version=VERSION,

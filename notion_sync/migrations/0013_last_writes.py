@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notion_sync", "0011_refusals"),
+        ("notion_sync", "0012_other_sides_and_refusals"),
     ]
 
     operations = [

@@ -71,7 +71,7 @@ class Refusal(models.Model):
 
 
 class PageRead(Job):
-    """A look at one page by its id: queries never give pages that were trashed or moved away."""
+    """A look at one page by its id: an event told of it, or queries never give it (trashed, moved away)."""
 
     stage = "page"
 

@@ -29,7 +29,7 @@ class Mirror(models.Model):
     digest = models.CharField(max_length=64, blank=True, help_text="Over what people may change: what wakes us.")
     url = models.TextField(blank=True)
     ours = models.BooleanField(default=False, help_text="Created by this integration.")
-    in_trash = models.BooleanField(default=False)
+    in_trash = models.BooleanField(default=False)  # or archived
     created_time = models.DateTimeField(null=True, blank=True, help_text="Notion's, floored to the minute.")
     last_edited_time = models.DateTimeField(null=True, blank=True, help_text="Notion's, floored to the minute.")
     seen_at = models.DateTimeField(null=True, blank=True, help_text="When an answer of Notion last carried the page.")

@@ -58,8 +58,9 @@ class Workspace(models.Model):
 class DataSource(models.Model):
     """One of the ten databases, resolved: its ids, and how far its mirror has come.
 
-    `cursor`: everything edited before it has been mirrored. While a poll is under way, `reading_from` is when it started (the
-    next cursor) and `next_page` is Notion's cursor of the page of results to read next, so that a crash resumes there.
+    `cursor`: everything edited before it has been mirrored, by Notion's clock; all other times are ours. While a poll is under
+    way, `reading_from` is when it started (the next cursor, once `clock_ahead` is added) and `next_page` is Notion's cursor of
+    the page of results to read next, so that a crash resumes there.
     """
 
     key = models.CharField(max_length=12, unique=True)
@@ -80,6 +81,11 @@ class DataSource(models.Model):
     )
     page_size = models.PositiveSmallIntegerField(
         default=100, db_default=100, help_text="Results that we ask for at once: fewer after Notion ran out of time."
+    )
+    clock_ahead = models.DurationField(
+        default=timedelta(0),
+        db_default=timedelta(0),
+        help_text="How far Notion's clock was ahead of ours when it last answered a poll.",
     )
     hold = models.TextField(blank=True, help_text="Why this source is not read or written now, and the fix.")
     schema_checked_at = models.DateTimeField(

@@ -10,12 +10,14 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from typing import Any, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.notion.errors import NotionError
 from sandbox.notion.ids import new_id
+from sandbox.notion.times import clock
 
 KINDS = frozenset([
     "drop_before", "drop_after", "409", "429", "500", "502", "503", "503_committed", "504", "529", "half", "delay", "refuse",
@@ -257,6 +259,7 @@ async def deliver(answer: Answer, cut: Literal["nothing", "half", ""], send: Sen
         return
     headers = [pair for pair in answer.headers if pair[0].lower() != b"content-length"]
     headers.append((b"content-length", str(len(answer.body)).encode()))
+    headers.append((b"date", format_datetime(clock.now(), usegmt=True).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if cut == "half":
         await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})

@@ -217,7 +217,7 @@ def frame(ws: Workspace, page: sqlite3.Row, source: Source | None, properties: d
         "icon": json.loads(page["icon"] or "null"),
         "parent": parent,
         "in_trash": bool(page["in_trash"]),
-        "is_archived": False,
+        "is_archived": page["id"] in ws.archived,
         "is_locked": False,
         "properties": properties,
         "url": f"{ws.address}/p/{slug + '-' if slug else ''}{page['id'].replace('-', '')}",

@@ -99,8 +99,8 @@ def query(ws: Workspace, source_id: str, body: dict[str, Any], shown_only: list[
     sign = signature(source_id, body.get("filter"), body.get("sorts"), body.get("in_trash"))
     cursor, size = read_cursor(sign, body.get("start_cursor")), page_size(body.get("page_size"))
     bounds, exact = timestamp_bounds(body.get("filter"))
-    where = "source_id = ? AND in_trash = ? AND listed_at <= ?"
-    values = [source_id, bool(body.get("in_trash")), time.time()]
+    where = "source_id = ? AND in_trash = ? AND listed_at <= ? AND id NOT IN (SELECT value FROM json_each(?))"
+    values = [source_id, bool(body.get("in_trash")), time.time(), json.dumps(sorted(ws.archived))]
     for clause, value in bounds:
         where, values = f"{where} AND {clause}", [*values, value]
     if exact and len(sorts) <= 1 and all(column.id in TIMES for column, _ in sorts):

@@ -57,9 +57,9 @@ class Workspace:
     """The stored workspace and the settings of its weather.
 
     `query_lag`: seconds until a page created from now on shows up in queries. `unshared`: ids of pages, databases
-    and data sources that answer 404 with all that they hold. `lacking`: capabilities that the integration was not given.
-    `most_blocks`: how many blocks the plan allows for all time, None for any number. `address`: where a person's browser
-    finds the web view.
+    and data sources that answer 404 with all that they hold. `archived`: ids of archived pages. `lacking`: capabilities
+    that the integration was not given. `most_blocks`: how many blocks the plan allows for all time, None for any number.
+    `address`: where a person's browser finds the web view.
     """
 
     def __init__(self, path: str, address: str = "http://127.0.0.1:8100") -> None:
@@ -69,6 +69,7 @@ class Workspace:
         self.db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {TABLES}")
         self.address = address
         self.unshared: set[str] = set()
+        self.archived: set[str] = set()
         self.lacking: set[str] = set()
         self.clear_up()
         if self.row("SELECT 1 FROM pages WHERE id = ?", ROOT_PAGE_ID) is None:
@@ -84,9 +85,10 @@ class Workspace:
             self.insert_page(ROOT_PAGE_ID, None, None, values, None, PERSON.id)
 
     def clear_up(self) -> None:
-        """Fair weather: no lag, everything shared, all capabilities, a plan without limit."""
+        """Fair weather: no lag, everything shared, nothing archived, all capabilities, a plan without limit."""
         self.query_lag = 0.0
         self.unshared.clear()
+        self.archived.clear()
         self.lacking.clear()
         self.most_blocks: int | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from emm.audit import AuditEntry
 from notion_sync import conflicts, outbox
 from notion_sync.models import InboxItem, OutboxEntry
 from tests.notion_sync.test_outbox import deliver_all
+from tests.notion_sync.test_polling import pieces
 from tests.world import Sandbox, add_item, poll_now, run
 
 
@@ -23,12 +23,6 @@ def select(sandbox: Sandbox, page_id: str, **values: str) -> None:
 def stands(sandbox: Sandbox, page_id: str, name: str) -> Any:
     value = sandbox.as_person("GET", f"/pages/{page_id}")["properties"][name]["select"]
     return value and value["name"]
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People edit between the poll and the write, later than what counts as a moment ago."""
-    monkeypatch.setattr(outbox, "FRESH", timedelta(0))
 
 
 @pytest.fixture
@@ -54,6 +48,17 @@ def test_an_edit_that_no_poll_has_seen_is_not_written_over(page_id: str, workspa
         {"property": "Status", "base": None, "ours": "Processing", "theirs": "Skipped"},
     ]
     assert conflicts.is_open(entry())
+
+
+def test_an_edit_behind_the_cut_of_a_long_text_is_not_written_over(workspace: Sandbox) -> None:
+    page_id = add_item(workspace, "An item", Content=pieces("first"))
+    poll_now()
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": {"Content": pieces("second")}})
+    item = InboxItem.objects.get()
+    outbox.update_page(item, {"Content": "ours"}, purpose="shorten it", item=item)
+    run(["deliver"])
+    item.refresh_from_db()
+    assert (entry().status, item.values["Content"][-6:]) == ("never", "second")
 
 
 def test_a_person_chooses_for_each_property(page_id: str, workspace: Sandbox) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from notion_sync import doubles, outbox
 from notion_sync.models import DataSource, InboxItem, Intent, NotionCall, OutboxEntry, Task
@@ -111,6 +112,20 @@ def test_a_lost_answer_is_not_looked_up_before_its_quarantine_ends(workspace: Sa
     assert "looked up" in entry_of(task).last_error
 
 
+def test_a_worker_whose_clock_is_fast_waits_out_the_quarantine_all_the_same(
+    workspace: Sandbox, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OUTBOX_QUARANTINE = timedelta(seconds=90)
+    fault(workspace, "drop_after")
+    task = promise_task()
+    run_stage("deliver")
+    OutboxEntry.objects.update(due_at=Now())
+    fast = timezone.now() + timedelta(minutes=5)
+    monkeypatch.setattr(timezone, "now", lambda: fast)
+    run_stage("deliver")
+    assert (entry_of(task).misses, "looked up" in entry_of(task).last_error) == (0, True)
+
+
 def test_a_page_is_made_again_only_after_two_looks(workspace: Sandbox) -> None:
     fault(workspace, "504")
     task = promise_task()
@@ -158,7 +173,7 @@ def test_a_page_waits_for_the_page_that_it_refers_to(workspace: Sandbox) -> None
     assert page["properties"]["Source Intent"]["relation"] == [{"id": str(intent.page_id)}]
 
 
-def test_an_update_costs_one_call_and_is_idempotent(workspace: Sandbox) -> None:
+def test_an_update_of_what_people_may_change_reads_before_it_writes_and_is_idempotent(workspace: Sandbox) -> None:
     task = promise_task()
     run(["deliver"])
     task.refresh_from_db()
@@ -168,6 +183,16 @@ def test_an_update_costs_one_call_and_is_idempotent(workspace: Sandbox) -> None:
     task.refresh_from_db()
     assert outbox.update_page(task, {"Priority": "P1"}, purpose="priority", item=None) is None
     assert task.values["Priority"] == "P1"
+    assert NotionCall.objects.count() - before == 2
+
+
+def test_an_update_of_what_we_alone_write_costs_one_call(workspace: Sandbox) -> None:
+    task = promise_task()
+    run(["deliver"])
+    task.refresh_from_db()
+    before = NotionCall.objects.count()
+    outbox.update_page(task, {"Auto Generated": True}, purpose="mark it", item=None)
+    run(["deliver"])
     assert NotionCall.objects.count() - before == 1
 
 

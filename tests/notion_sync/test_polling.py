@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -14,6 +15,38 @@ from emm.jobs import Later
 from notion_sync import client, outbox, polling
 from notion_sync.models import Action, BodyRead, DataSource, InboxItem, NotionCall, PollCycle, Poller
 from tests.world import Sandbox, add_item, poll_now, run, run_stage, text
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_clock_of_notions_that_goes_otherwise_than_ours_hides_no_edit(workspace: Sandbox, minutes: int) -> None:
+    workspace.control("clock", {"skew_seconds": 60 * minutes})
+    DataSource.objects.update(cursor=Now() - timedelta(hours=1))  # before all that Notion's clock says
+    poll_now()
+    page_id = add_item(workspace, "Seen all the same")
+    poll_now()
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": {"Content": text("And its edit too.")}})
+    poll_now()
+    assert InboxItem.objects.get().values["Content"] == "And its edit too."
+    ahead = DataSource.objects.get(key="inbox").clock_ahead
+    assert abs(ahead - timedelta(minutes=minutes)) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_the_minute_of_an_edit_closes_by_notions_clock(workspace: Sandbox, minutes: int) -> None:
+    workspace.control("clock", {"skew_seconds": 60 * minutes})
+    DataSource.objects.update(cursor=Now() - timedelta(hours=1))
+    page_id = add_item(workspace, "Growing")
+    poll_now()
+    assert InboxItem.objects.get().body == ""
+    children = [{"type": "paragraph", "paragraph": {"rich_text": [{"text": {"content": "More."}}]}}]
+    workspace.as_person("PATCH", f"/blocks/{page_id}/children", {"children": children})  # in the same minute
+    passes = timedelta(minutes=2)
+    workspace.age(page_id, 120)
+    times = ("last_edited_time", "body_of", "body_read_at")
+    InboxItem.objects.update(**{name: F(name) - passes for name in times})
+    DataSource.objects.update(cursor=F("cursor") - passes)
+    poll_now()
+    assert InboxItem.objects.get().body.strip() == "More."
 
 
 def test_a_new_page_is_mirrored_with_its_body_and_waits(workspace: Sandbox) -> None:
@@ -214,16 +247,30 @@ def test_a_body_is_not_asked_for_while_it_is_being_read(workspace: Sandbox) -> N
     assert BodyRead.objects.count() == 1
 
 
-def test_a_text_of_more_than_25_pieces_is_read_whole(workspace: Sandbox) -> None:
-    pieces = [{"text": {"content": f"{n} "}, "annotations": {"bold": bool(n % 2)}} for n in range(60)]
-    add_item(workspace, "Long", Content={"rich_text": pieces})
+def pieces(last: str) -> dict[str, Any]:
+    """A text of 31 pieces."""
+    parts = [{"text": {"content": f"{n} "}, "annotations": {"bold": bool(n % 2)}} for n in range(30)]
+    return {"rich_text": [*parts, {"text": {"content": last}}]}
+
+
+def test_a_text_of_more_than_25_pieces_is_read_whole_and_again_while_a_poll_brings_its_page(
+    workspace: Sandbox,
+) -> None:
+    page_id = add_item(workspace, "Long", Content=pieces("first"))
     poll_now()
-    assert InboxItem.objects.get().values["Content"] == "".join(f"{n} " for n in range(60))
+    start = "".join(f"{n} " for n in range(30))
+    assert InboxItem.objects.get().values["Content"] == f"{start}first"
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": {"Content": pieces("second")}})  # in its minute
+    poll_now()
+    assert InboxItem.objects.get().values["Content"] == f"{start}second"
     fetches = NotionCall.objects.filter(route__contains="properties")
     before = fetches.count()
     poll_now()
-    assert fetches.count() == before
+    assert fetches.count() == before + 1
     assert [c.changed for c in PollCycle.objects.filter(source__key="inbox").order_by("pk")][-1] == 0
+    workspace.age(page_id, 300)  # what two polls overlap is over
+    poll_now()
+    assert fetches.count() == before + 1
 
 
 def test_people_and_relations_of_more_than_25_are_read_whole_whoever_writes_them(workspace: Sandbox) -> None:

@@ -14,8 +14,9 @@ from django.utils import timezone
 from emm.audit import AuditEntry
 from emm.jobs import Job
 from notion_sync import client, reconciliation
-from notion_sync.models import BodyRead, DataSource, InboxItem, Node, Poller, Reconciliation, Window
-from tests.world import Sandbox, add_item, poll_now, run, run_stage
+from notion_sync.models import BodyRead, DataSource, InboxItem, Intent, Node, Poller, Reconciliation, Window
+from tests.notion_sync.test_polling import pieces
+from tests.world import Sandbox, add_item, poll_everything, poll_now, run, run_stage
 
 STAGES = ["reconcile", "window"]
 HOUR = timedelta(hours=1)
@@ -65,6 +66,40 @@ def test_an_edit_that_polls_missed_is_mirrored_and_counted(workspace: Sandbox, i
     assert (reconciled(inbox).stale, item(0).digest != "") == (1, True)
 
 
+def test_an_edit_behind_the_cut_of_a_long_text_is_found_though_its_minute_looks_the_same(
+    workspace: Sandbox, inbox: DataSource
+) -> None:
+    page = f"/pages/{item(0).page_id}"
+    workspace.as_person("PATCH", page, {"properties": {"Content": pieces("first")}})
+    poll_now()
+    workspace.as_person("PATCH", page, {"properties": {"Content": pieces("second")}})
+    DataSource.objects.update(cursor=timezone.now() + HOUR)  # by then polls should have brought it
+    assert item(0).values["Content"].endswith("first")
+    assert reconciled(inbox).stale == 1
+    assert item(0).values["Content"].endswith("second")
+
+
+def test_a_long_relation_that_was_changed_from_its_other_side_is_set_right(workspace: Sandbox) -> None:
+    nodes = [make_page(workspace, "nodes", f"Node {n}") for n in range(31)]
+    related = {"Related_Nodes": {"relation": [{"id": one} for one in nodes[:30]]}}
+    intent = make_page(workspace, "intents", "Decide", **related)
+    poll_everything()
+    assert sorted(Intent.objects.get().values["Related_Nodes"]) == sorted(nodes[:30])
+    workspace.as_person(
+        "PATCH", f"/pages/{nodes[30]}", {"properties": {"Related_Intents": {"relation": [{"id": intent}]}}}
+    )
+    reconciled(DataSource.objects.get(key="intents"))
+    assert sorted(Intent.objects.get().values["Related_Nodes"]) == sorted(nodes)
+
+
+def make_page(workspace: Sandbox, key: str, name: str, **values: Any) -> str:
+    source = str(DataSource.objects.get(key=key).data_source_id)
+    properties = {"Name": {"title": [{"text": {"content": name}}]}, **values}
+    return str(
+        workspace.as_person("POST", "/pages", {"parent": {"data_source_id": source}, "properties": properties})["id"]
+    )
+
+
 def test_what_is_merely_new_is_no_difference(workspace: Sandbox, inbox: DataSource) -> None:
     add_item(workspace, "Just now")
     proof = reconciled(inbox)
@@ -82,6 +117,13 @@ def test_a_trashed_and_a_restored_page_are_found_without_a_webhook(workspace: Sa
     assert reconciled(inbox).missed == 0
     workspace.as_person("PATCH", page, {"in_trash": False})
     workspace.age(item(2).page_id, 3600)
+    assert (reconciled(inbox).stale, item(2).in_trash) == (1, False)
+
+
+def test_an_archived_page_is_as_good_as_trashed_until_it_is_back(workspace: Sandbox, inbox: DataSource) -> None:
+    workspace.control("faults", {"kind": "archive", "id": str(item(2).page_id)})
+    assert (reconciled(inbox).trashed, item(2).in_trash) == (1, True)
+    workspace.control("faults/clear")
     assert (reconciled(inbox).stale, item(2).in_trash) == (1, False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,16 +10,10 @@ from django.core.exceptions import ValidationError
 from emm.audit import AuditEntry
 from notion_sync import conflicts, outbox, undo
 from notion_sync.document import Bullet, Columns, Document, Paragraph, Table, Toggle, blocks
-from notion_sync.models import InboxItem, Intent, NotionCall, OutboxEntry, Task
+from notion_sync.models import DataSource, InboxItem, Intent, NotionCall, OutboxEntry, Task
 from tests.notion_sync.test_conflicts import select, stands
 from tests.notion_sync.test_outbox import SUBJECT, deliver_all, entry_of, fault, promise_task
 from tests.world import Sandbox, add_item, poll_now, run, text
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People edit later than what counts as a moment ago."""
-    monkeypatch.setattr(outbox, "FRESH", timedelta(0))
 
 
 def take_back(entry: OutboxEntry) -> OutboxEntry:
@@ -312,3 +305,14 @@ def test_what_names_the_page_is_told(workspace: Sandbox) -> None:
     run(["deliver"])
     made = OutboxEntry.objects.get(emm_id=emm_id)
     assert [one.purpose for one in undo.related(made)] == ["a task"]
+
+
+def test_a_page_of_ours_with_a_long_relation_is_taken_back(workspace: Sandbox) -> None:
+    source = str(DataSource.objects.get(key="nodes").data_source_id)
+    request = {"parent": {"data_source_id": source}, "properties": {}}
+    nodes = [workspace.as_person("POST", "/pages", request)["id"] for _ in range(26)]
+    emm_id = outbox.emm_id_for(SUBJECT, "intent")
+    outbox.create_page(Intent, emm_id, {"Name": "Decide", "Related_Nodes": nodes}, purpose="an intent", item=None)
+    run(["deliver"])
+    undone = take_back(OutboxEntry.objects.get())
+    assert (undone.status, page(workspace, undone.page_id)["in_trash"]) == ("done", True)

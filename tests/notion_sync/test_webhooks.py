@@ -20,7 +20,7 @@ from emm import credentials
 from emm.credentials import Credential
 from notion_sync import polling, webhooks
 from notion_sync.mirror import bot_id
-from notion_sync.models import DataSource, InboxItem, PageRead, PollCycle, WebhookDelivery, Workspace
+from notion_sync.models import DataSource, InboxItem, PageRead, PollCycle, Poller, WebhookDelivery, Workspace
 from tests.factories import make_item, make_source
 from tests.world import Sandbox, add_item, poll_now, run
 
@@ -116,19 +116,20 @@ def test_an_event_about_a_source_polls_it() -> None:
 
 
 @pytest.mark.usefixtures("connected")
-def test_an_event_about_a_page_that_we_know_polls_its_source_without_a_parent() -> None:
+def test_an_event_about_a_page_that_we_know_needs_no_parent() -> None:
     make_source("inbox")
     item = make_item()
-    assert send(event(entity={"id": str(item.page_id), "type": "page"})).json() == {"effect": "polls inbox"}
+    answer = send(event(entity={"id": str(item.page_id), "type": "page"}))
+    assert answer.json() == {"effect": "looks at the page of inbox"}
 
 
 @pytest.mark.usefixtures("connected")
 def test_the_same_event_again_does_nothing() -> None:
     found = event(data=about(make_source("inbox")))
     send(found)
-    PollCycle.objects.all().delete()
+    PageRead.objects.all().delete()
     assert send({**found, "attempt_number": 2}).json() == {"effect": "seen before"}
-    assert not PollCycle.objects.exists()
+    assert not PageRead.objects.exists()
 
 
 @pytest.mark.usefixtures("connected")
@@ -136,6 +137,7 @@ def test_an_event_about_our_own_write_does_nothing() -> None:
     authors = [{"id": bot_id(), "type": "bot"}]
     send(event(data=about(make_source("inbox")), authors=authors))
     assert not PollCycle.objects.exists()
+    assert not PageRead.objects.exists()
 
 
 @pytest.mark.usefixtures("connected")
@@ -159,11 +161,40 @@ def test_an_event_of_a_shape_that_we_do_not_know_is_kept_and_harmless(odd: dict[
 def test_what_changes_while_a_poll_runs_is_polled_once_more() -> None:
     source = make_source("inbox")
     PollCycle.objects.create(source=source)
-    send(event(data=about(source)))
+    send(event("data_source.content_updated", data=about(source)))
     assert PollCycle.objects.count() == 1
     PollCycle.objects.update(status=PollCycle.Status.DONE)
     polling.open_cycles()
     assert PollCycle.objects.filter(trigger="webhook").count() == 1
+
+
+@pytest.mark.usefixtures("connected")
+def test_of_many_edited_pages_ten_are_looked_at_and_one_poll_brings_the_rest() -> None:
+    source = make_source("inbox")
+    for _ in range(30):
+        send(event("page.created", data=about(source)))
+    assert (PageRead.objects.count(), PollCycle.objects.count()) == (10, 1)
+    send(event("page.deleted", data=about(source)))  # which no poll brings
+    assert PageRead.objects.count() == 11
+
+
+@pytest.mark.usefixtures("connected")
+def test_while_the_poller_is_paused_no_edited_page_is_looked_at() -> None:
+    source = make_source("inbox")
+    polling.poller()
+    Poller.objects.update(status="paused")
+    send(event("page.created", data=about(source)))
+    assert not PageRead.objects.exists()
+    source.refresh_from_db()
+    assert source.wanted_at is not None
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_look_that_could_wait_goes_first_once_an_event_tells_of_its_page() -> None:
+    source, item = make_source("inbox"), make_item()
+    PageRead.objects.create(source=source, page_id=item.page_id, in_background=True)
+    send(event(entity={"id": str(item.page_id), "type": "page"}))
+    assert not PageRead.objects.get().in_background
 
 
 @pytest.mark.usefixtures("connected")
@@ -251,6 +282,16 @@ def test_a_page_that_is_moved_out_of_the_inbox_is_passed_over_and_one_that_comes
     assert not LLMCall.objects.exists()
 
 
+def test_a_new_page_is_mirrored_after_its_event_though_queries_do_not_show_it_yet(workspace: Sandbox) -> None:
+    credentials.store(webhooks.TOKEN, SECRET, by="test")
+    workspace.control("faults", {"kind": "query_lag", "seconds": 600})
+    page_id = add_item(workspace, "Should we move?")
+    send(event("page.created", entity={"id": page_id, "type": "page"}, data=about(DataSource.objects.get(key="inbox"))))
+    run(["page", "body"])
+    item = InboxItem.objects.get(page_id=page_id)
+    assert (item.title, item.state, item.body_of) == ("Should we move?", "waiting", item.last_edited_time)
+
+
 def test_an_edit_is_mirrored_by_one_call_after_its_event(workspace: Sandbox) -> None:
     credentials.store(webhooks.TOKEN, SECRET, by="test")
     page_id = add_item(workspace, "Should we move?")
@@ -259,6 +300,6 @@ def test_an_edit_is_mirrored_by_one_call_after_its_event(workspace: Sandbox) -> 
     workspace.as_person("PATCH", f"/pages/{page_id}", {"properties": title})
     before = len(workspace.requests())
     send(event("page.properties_updated", entity={"id": page_id, "type": "page"}))
-    run(["poll"])
+    run(["page"])
     assert InboxItem.objects.get(page_id=page_id).title == "Should we stay?"
     assert len(workspace.requests()) == before + 1
