@@ -26,6 +26,7 @@ from notion_sync.models import DataSource, InboxItem, Mirror, OutboxEntry
 from notion_sync.workspace import Writer
 
 LONG_WAIT = timedelta(minutes=1)  # for a person, or for what wakes it before
+FRESH = timedelta(seconds=5)  # how long what the mirror shows of a page counts as what stands there
 ENVELOPE = 2_000  # bytes of a creation besides properties and children, with much to spare
 IN_TRASH = "The page {} is in Notion's trash. Restore it there, then queue this again."
 NAMESPACE = uuid.UUID("5f0f2b53-6a51-5c0e-9d3a-3d6d7f6c2a10")
@@ -282,7 +283,7 @@ def _update(
     mirror = _mirror_of(entry)
     if mirror.in_trash:
         raise Never(IN_TRASH.format(mirror))
-    if entry.sent_at is not None or _people_may_change(entry):
+    if entry.sent_at is not None or (_people_may_change(entry) and not _is_fresh(mirror)):
         refresh(mirror)
         if mirror.in_trash:
             raise Never(IN_TRASH.format(mirror))
@@ -303,8 +304,13 @@ def _update(
         raise
 
 
+def _is_fresh(mirror: Mirror) -> bool:
+    """Whether Notion showed us the page a moment ago: a person's edit since then is hardly possible."""
+    return type(mirror)._default_manager.filter(pk=mirror.pk, seen_at__gt=Now() - FRESH).exists()
+
+
 def _people_may_change(entry: OutboxEntry) -> bool:
-    """Whether the mirror may lag behind a person, who may have edited it a second ago: the page is read, then written."""
+    """Whether the mirror may lag behind a person: then the page is read before it is written."""
     declared = workspace.DATABASES[entry.source_key]
     return any(declared.property(name).writer in (Writer.PEOPLE, Writer.BOTH) for name in entry.values)
 

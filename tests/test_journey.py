@@ -67,13 +67,13 @@ def test_a_question_becomes_a_proposal(proposed: InboxItem, workspace: Sandbox) 
     assert LogEntry.objects.filter(page_id__isnull=False).count() == 1
 
 
-def test_it_costs_six_calls_of_notion_and_five_of_the_model(workspace: Sandbox) -> None:
+def test_it_costs_five_calls_of_notion_and_five_of_the_model(workspace: Sandbox) -> None:
     add_item(workspace, QUESTION, CONTEXT)
     before = NotionCall.objects.count()
     poll_everything()
     polls = DataSource.objects.count()
     work()
-    assert NotionCall.objects.count() - before - polls == 6
+    assert NotionCall.objects.count() - before - polls == 5
     assert LLMCall.objects.filter(status="answered").count() == 5
 
 
@@ -104,7 +104,7 @@ def test_an_approval_with_an_edit_is_settled_and_its_tasks_are_made(proposed: In
 
     proposed.refresh_from_db()
     assert proposed.state == "done"
-    assert NotionCall.objects.exclude(route__contains="query").count() - before <= 9
+    assert NotionCall.objects.exclude(route__contains="query").count() - before <= 8
 
 
 def test_an_untouched_approval_is_accepted_in_full(proposed: InboxItem, workspace: Sandbox) -> None:

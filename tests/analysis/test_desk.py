@@ -100,15 +100,13 @@ def test_what_a_person_leaves_on_the_desk_is_settled_at_once_and_written_to_noti
     assert "At the review desk, by ada." in log.values["Action_Taken"]
 
 
-def test_the_action_page_is_read_for_the_decision_and_again_before_its_one_write(
-    proposal: Analysis, workspace: Sandbox
-) -> None:
+def test_it_takes_one_question_and_one_write_of_the_action_page(proposal: Analysis, workspace: Sandbox) -> None:
     workspace.control("log/clear")
     take(proposal, note="Fine.")
     work()
     page = f"/v1/pages/{action_of(proposal).page_id}"
     asked = [one["method"] for one in workspace.requests() if one["path"].endswith(page)]
-    assert asked == ["GET", "GET", "PATCH"]
+    assert asked == ["GET", "PATCH"]
 
 
 def test_the_poll_of_our_own_write_settles_nothing_a_second_time(proposal: Analysis, workspace: Sandbox) -> None:

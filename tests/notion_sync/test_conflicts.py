@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,12 @@ def select(sandbox: Sandbox, page_id: str, **values: str) -> None:
 def stands(sandbox: Sandbox, page_id: str, name: str) -> Any:
     value = sandbox.as_person("GET", f"/pages/{page_id}")["properties"][name]["select"]
     return value and value["name"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People edit between the poll and the write, later than what counts as a moment ago."""
+    monkeypatch.setattr(outbox, "FRESH", timedelta(0))
 
 
 @pytest.fixture

@@ -173,7 +173,7 @@ def test_a_page_waits_for_the_page_that_it_refers_to(workspace: Sandbox) -> None
     assert page["properties"]["Source Intent"]["relation"] == [{"id": str(intent.page_id)}]
 
 
-def test_an_update_of_what_people_may_change_reads_before_it_writes_and_is_idempotent(workspace: Sandbox) -> None:
+def test_an_update_costs_one_call_and_is_idempotent(workspace: Sandbox) -> None:
     task = promise_task()
     run(["deliver"])
     task.refresh_from_db()
@@ -183,16 +183,6 @@ def test_an_update_of_what_people_may_change_reads_before_it_writes_and_is_idemp
     task.refresh_from_db()
     assert outbox.update_page(task, {"Priority": "P1"}, purpose="priority", item=None) is None
     assert task.values["Priority"] == "P1"
-    assert NotionCall.objects.count() - before == 2
-
-
-def test_an_update_of_what_we_alone_write_costs_one_call(workspace: Sandbox) -> None:
-    task = promise_task()
-    run(["deliver"])
-    task.refresh_from_db()
-    before = NotionCall.objects.count()
-    outbox.update_page(task, {"Auto Generated": True}, purpose="mark it", item=None)
-    run(["deliver"])
     assert NotionCall.objects.count() - before == 1
 
 

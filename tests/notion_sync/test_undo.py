@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,12 @@ from notion_sync.models import DataSource, InboxItem, Intent, NotionCall, Outbox
 from tests.notion_sync.test_conflicts import select, stands
 from tests.notion_sync.test_outbox import SUBJECT, deliver_all, entry_of, fault, promise_task
 from tests.world import Sandbox, add_item, poll_now, run, text
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People edit later than what counts as a moment ago."""
+    monkeypatch.setattr(outbox, "FRESH", timedelta(0))
 
 
 def take_back(entry: OutboxEntry) -> OutboxEntry:

@@ -14,7 +14,7 @@ from django.test import override_settings
 from pytest_django import DjangoDbBlocker, Settings
 
 from analysis.llm import connection
-from notion_sync import client, pace, setup
+from notion_sync import client, outbox, pace, setup
 from notion_sync.mirror import model_of
 from notion_sync.models import DataSource, NotionCall, PollCycle, Poller, Workspace
 from notion_sync.workspace import DATABASES
@@ -64,6 +64,7 @@ def installation(
         monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=ids.getrandbits(128), version=4))
         world = Installation(sandbox, seed)
         monkeypatch.setattr(client.connection, "http_client", lambda: sandbox.client(world.watch))
+        monkeypatch.setattr(outbox, "FRESH", timedelta(0))  # the person edits between any two steps
         monkeypatch.setattr(connection, "listen", Claude(world.rng, 0.1).listen)
         return world
 
