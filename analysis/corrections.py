@@ -43,8 +43,8 @@ def take_from_notion() -> None:
 def _moved() -> list[InboxItem]:
     """Items that name another destination in Notion than their triage, or any where it stopped, and where no write of
     ours is on its way."""
-    source = DataSource.objects.filter(key=InboxItem.key).exclude(polled_at=None).first()
-    if source is None or source.polled_at is None:
+    source = DataSource.objects.filter(key=InboxItem.key).exclude(cursor=None).first()
+    if source is None or source.cursor is None:
         return []
     elsewhere = Q(destination__in=routing.CHOSEN, triage__status__in=(Triage.Status.NEVER, Triage.Status.DEAD))
     for route, destination in routing.DESTINATIONS.items():
@@ -52,7 +52,7 @@ def _moved() -> list[InboxItem]:
         elsewhere |= Q(destination=destination, triage__status=Triage.Status.DONE) & ~there
     rows = (
         InboxItem.objects.alias(destination=KT("values__Triage_Destination"))
-        .filter(elsewhere, last_edited_time__lte=source.polled_at - MINUTE)
+        .filter(elsewhere, last_edited_time__lte=source.cursor - MINUTE)
         .exclude(Exists(OutboxEntry.objects.unfinished().filter(item=OuterRef("pk"))))
     )
     return list(rows.select_related("triage"))

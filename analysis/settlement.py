@@ -65,9 +65,9 @@ def decided() -> QuerySet[Action]:
 
 
 def seen_whole(actions: QuerySet[Action]) -> QuerySet[Action]:
-    """Those of them whose last edit's minute had closed when the last finished poll began."""
-    polled_at = DataSource.objects.filter(key=Action.key).values("polled_at")
-    return actions.filter(last_edited_time__lte=Subquery(polled_at) - MINUTE)
+    """Those of them whose last edit's minute had closed, by Notion's clock, when the last finished poll began."""
+    began = DataSource.objects.filter(key=Action.key).values("cursor")
+    return actions.filter(last_edited_time__lte=Subquery(began) - MINUTE)
 
 
 def open_settlements() -> None:

@@ -116,7 +116,8 @@ def triage_answer(**changes: Any) -> TriageAnswer:
 def make_source(key: str = "actions", **fields: Any) -> DataSource:
     """A data source that was mirrored and polled just now."""
     now = database_now()
-    defaults = {"database_id": uuid.uuid4(), "data_source_id": uuid.uuid4(), "mirrored_at": now, "polled_at": now}
+    began = {"mirrored_at": now, "polled_at": now, "cursor": now}
+    defaults = {"database_id": uuid.uuid4(), "data_source_id": uuid.uuid4(), **began}
     return DataSource.objects.update_or_create(key=key, defaults={**defaults, **fields})[0]
 
 

@@ -109,7 +109,7 @@ def test_another_decision_is_read_when_its_minute_has_closed_and_not_if_it_is_ap
 ) -> None:
     edited = decide(analysis, "Rejected").last_edited_time
     assert edited is not None
-    DataSource.objects.update(polled_at=edited + timedelta(seconds=59))
+    DataSource.objects.update(cursor=edited + timedelta(seconds=59))
     job = run()
     assert job.status == Job.Status.WAITING
     assert "until the minute of that edit has closed" in job.last_error

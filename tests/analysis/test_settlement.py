@@ -59,10 +59,10 @@ def test_a_decision_is_left_alone_until_a_poll_began_after_its_minute(analysis: 
     action = decide(analysis)
     edited = action.last_edited_time
     assert edited is not None
-    DataSource.objects.update(polled_at=edited + timedelta(seconds=59))
+    DataSource.objects.update(cursor=edited + timedelta(seconds=59))
     open_settlements()
     assert not Settlement.objects.exists()
-    DataSource.objects.update(polled_at=edited + timedelta(seconds=60))
+    DataSource.objects.update(cursor=edited + timedelta(seconds=60))
     open_settlements()
     assert Settlement.objects.count() == 1
 
@@ -84,9 +84,9 @@ def test_what_is_no_decision_opens_no_settlement(analysis: Analysis, change: dic
 
 def test_before_the_first_poll_and_the_synthesis_nothing_is_settled(analysis: Analysis) -> None:
     decide(analysis)
-    DataSource.objects.update(polled_at=None)
+    DataSource.objects.update(cursor=None)
     open_settlements()
-    DataSource.objects.update(polled_at=Now())
+    DataSource.objects.update(cursor=Now())
     type(analysis.synthesis).objects.update(status=Job.Status.WAITING)
     open_settlements()
     assert not Settlement.objects.exists()

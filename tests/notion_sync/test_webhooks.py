@@ -192,6 +192,7 @@ def test_while_the_poller_is_paused_no_edited_page_is_looked_at() -> None:
 @pytest.mark.usefixtures("connected")
 def test_a_look_that_could_wait_goes_first_once_an_event_tells_of_its_page() -> None:
     source, item = make_source("inbox"), make_item()
+    assert item.page_id is not None
     PageRead.objects.create(source=source, page_id=item.page_id, in_background=True)
     send(event(entity={"id": str(item.page_id), "type": "page"}))
     assert not PageRead.objects.get().in_background
