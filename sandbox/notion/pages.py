@@ -121,7 +121,7 @@ def create_page(ws: Workspace, body: dict[str, Any], user_id: str) -> dict[str, 
     values, links = check_properties(ws, source, body.get("properties", {}))
     children = blocks.check_children(body.get("children", []))
     if source:
-        values = {**{prop.id: empty(prop) for prop in source.properties.values() if empty(prop) == []}, **values}
+        values = {**_unwritten(source), **values}
         take_number(ws, source, values)
     page_id = new_id()
     listed_at = time.time() + ws.query_lag if ws.query_lag else 0
@@ -134,6 +134,13 @@ def create_page(ws: Workspace, body: dict[str, Any], user_id: str) -> dict[str, 
         ws.touch_page(under, user_id)
     blocks.insert_children(ws, page_id, page_id, children, 0, user_id)
     return page_object(ws, load_page(ws, page_id))
+
+
+def _unwritten(source: Source) -> dict[str, Any]:
+    """What a new page keeps for properties that its creation does not name: a status starts with its first option."""
+    props = source.properties.values()
+    first = {prop.id: prop.options[0]["id"] for prop in props if prop.type == "status" and prop.options}
+    return {**{prop.id: empty(prop) for prop in props if empty(prop) == []}, **first}
 
 
 def take_number(ws: Workspace, source: Source, values: dict[str, Any]) -> None:

@@ -167,6 +167,16 @@ def test_a_status_begins_with_notions_states_in_their_groups(world: World) -> No
     assert groups == {"To-do": ["Not started"], "In progress": ["In progress"], "Complete": ["Done"]}
 
 
+def test_a_page_begins_in_the_first_state_unless_its_creation_names_another(world: World) -> None:
+    source = world.source(State={"status": {}})
+    named: Any = world.notion.pages.create(
+        parent={"data_source_id": source},
+        properties={"Name": title("one"), "State": {"status": {"name": "Done"}}},
+    )
+    plain: Any = world.notion.pages.create(parent={"data_source_id": source}, properties={"Name": title("two")})
+    assert [page["properties"]["State"]["status"]["name"] for page in (named, plain)] == ["Done", "Not started"]
+
+
 def test_unique_ids_count_per_source_and_start_with_pages_that_exist(world: World) -> None:
     source = world.source()
     first = world.page(source)
