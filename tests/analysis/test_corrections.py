@@ -18,7 +18,7 @@ from analysis.answers import Route
 from analysis.models import Analysis, Correction, IntentRun, LLMCall, Perspective, Policy, Settlement, Synthesis, Triage
 from analysis.thresholds import Suggestion
 from emm.audit import AuditEntry
-from notion_sync.models import Action, InboxItem, Intent, Node, OutboxEntry, Task
+from notion_sync.models import Action, DataSource, InboxItem, Intent, Node, OutboxEntry, Task
 from tests.analysis.rows import an_item
 from tests.factories import make_proposal, triage_answer
 from tests.world import Sandbox, add_item, decide, poll_now, run_stage, work
@@ -58,6 +58,17 @@ def sent(item: InboxItem, route: Route, reason: str = "It is.") -> None:
 def state(item: InboxItem) -> str:
     item.refresh_from_db()
     return item.state
+
+
+def test_whether_the_minute_of_a_choice_has_closed_is_told_by_notions_clock(workspace: Sandbox) -> None:
+    item = gone_through(workspace, OPERATIONAL)
+    choose(workspace, item, "Strategic (Intent)")
+    DataSource.objects.update(cursor=Now() - timedelta(minutes=10))
+    corrections.take_from_notion()
+    assert not Correction.objects.exists()
+    DataSource.objects.update(cursor=Now())
+    corrections.take_from_notion()
+    assert Correction.objects.count() == 1
 
 
 def test_a_task_that_a_person_calls_a_decision_is_argued_about_once(workspace: Sandbox) -> None:

@@ -98,6 +98,14 @@ def test_a_voice_whose_stance_and_option_contradict_each_other_is_asked_again(
     assert len(analysis.voices) == 3
 
 
+def test_a_voice_that_rejects_the_matter_and_goes_ahead_is_asked_again(analysis: Analysis, sandbox: Sandbox) -> None:
+    run_stage("argue")
+    call = LLMCall.objects.filter(purpose="persona").latest("pk")
+    rejects = {"reject": "unethical or unlawful", "reject_reason": "It is a bribe."}
+    read_again(call, json.loads(call.answer_text) | rejects | {"stance": "go", "recommended": "Option B"})
+    assert LLMCall.objects.filter(purpose="persona repair").exists()
+
+
 def test_what_is_stored_says_what_the_release_before_can_read(analysis: Analysis) -> None:
     run_stage("argue")
     run_stage("synthesise")

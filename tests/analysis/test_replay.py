@@ -13,7 +13,7 @@ from django.test import Client
 from analysis import prompt_versions, prompts, quotes, replay, switch, training
 from analysis.acceptance import persona_rate
 from analysis.answers import Plan
-from analysis.models import Budget, Correction, LLMCall, PromptReplay, PromptVersion, ReplayCase, Settlement
+from analysis.models import Budget, Correction, Execution, LLMCall, PromptReplay, PromptVersion, ReplayCase, Settlement
 from emm.audit import AuditEntry
 from notion_sync.models import OutboxEntry
 from tests.factories import make_item, make_proposal, make_settlement, perspective_answer, proposed_plan
@@ -60,6 +60,13 @@ def test_each_past_decision_is_asked_once_in_the_new_words_and_rated(sandbox: Sa
     assert LLMCall.objects.count() == 2
     prompt_versions.promote(draft, by="ana", reason="Good enough.")
     assert prompts.served("synthesis") == draft
+
+
+def test_an_approval_that_was_taken_back_is_not_replayed() -> None:
+    settlement = decided()
+    assert len(replay.cases(a_draft(), 10)) == 1
+    Execution.objects.create(settlement=settlement, status="never", last_error=Execution.TAKEN_BACK)
+    assert replay.cases(PromptVersion.objects.latest("pk"), 10) == []
 
 
 def test_a_persona_is_replayed_voice_by_voice(sandbox: Sandbox) -> None:

@@ -128,6 +128,16 @@ def test_a_missing_voice_of_a_revision_hears_the_note_too(sandbox: Sandbox) -> N
     assert prompts.matter(whole) == prompts.matter(second)
 
 
+def test_who_answers_the_others_in_a_revision_reads_the_note(sandbox: Sandbox) -> None:
+    first = argued("Deep")
+    run(["argue", "synthesise"])
+    second = versions.open_revision(first, "Stay below 10,000 EUR.")
+    noted = {"purpose": "rebuttal", "contains": "Stay below 10,000 EUR."}
+    sandbox.claude(script=[{"kind": "refusal", "match": noted, "times": 3}])
+    run(["argue", "synthesise"])
+    assert len(second.missing) == 3, "every question held the note, so every one was refused"
+
+
 def test_a_missing_reply_is_asked_alone_and_the_others_keep_theirs(sandbox: Sandbox) -> None:
     first = argued("Deep")
     run_stage("argue")

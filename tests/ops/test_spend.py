@@ -16,7 +16,7 @@ from django.test import Client
 from analysis import ledger
 from analysis.models import Budget, BudgetPeriod, Execution, LLMCall, Perspective, Settlement, Triage
 from emm import tokens
-from ops import ladder, notices, spend
+from ops import figures, ladder, notices, overview, spend
 from ops.health import database_now
 from ops.models import BudgetNotice, Channel, Notice
 from tests.analysis.rows import an_item
@@ -288,11 +288,15 @@ def test_an_approval_that_was_taken_back_is_no_accepted_decision() -> None:
     for last_error in ("", Execution.TAKEN_BACK):
         analysis = make_proposal(make_item())
         settlement = make_settlement(analysis)
-        Settlement.objects.filter(pk=settlement.pk).update(status="done", decision="Approved", status_since=Now())
+        columns = {"status": "done", "decision": "Approved", "acceptance_rate": 1.0}
+        Settlement.objects.filter(pk=settlement.pk).update(**columns, status_since=Now())
         Execution.objects.create(settlement=settlement, status="never", last_error=last_error)
         call("0.30", item=analysis.item)
     units = {one.title: (one.n, one.cost) for one in spend.report(database_now()).per_unit}
     assert units["a decision"] == units["an accepted decision"] == (1, Decimal("0.3"))
+    today = figures.Span(database_now() - timedelta(days=1), database_now() + timedelta(seconds=1))
+    assert figures.acceptance(today).detail.startswith("Mean of 1 ")
+    assert len(overview.decided(today.start, today.end).settlements) == 1
 
 
 def test_nothing_is_divided_by_nothing() -> None:
