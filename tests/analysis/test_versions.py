@@ -132,7 +132,7 @@ def test_who_answers_the_others_in_a_revision_reads_the_note(sandbox: Sandbox) -
     first = argued("Deep")
     run(["argue", "synthesise"])
     second = versions.open_revision(first, "Stay below 10,000 EUR.")
-    noted = {"purpose": "rebuttal", "contains": "Stay below 10,000 EUR."}
+    noted = {"purpose": "rebuttal", "contains": prompts.fence("note", second.note)}
     sandbox.claude(script=[{"kind": "refusal", "match": noted, "times": 3}])
     run(["argue", "synthesise"])
     assert len(second.missing) == 3, "every question held the note, so every one was refused"
