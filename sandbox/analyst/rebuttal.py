@@ -50,4 +50,4 @@ def _name(voice: dict[str, Any] | None) -> str:
 def _first(voice: dict[str, Any] | None) -> str:
     """The first words of an opinion's rationale, word for word."""
     text = str((voice or {}).get("rationale") or "Nothing was said.")
-    return text[:160].strip()
+    return text.strip() if len(text) <= 160 else text[:160].rpartition(" ")[0].strip()

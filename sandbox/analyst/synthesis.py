@@ -22,6 +22,7 @@ OPINION: Shape = {
     "recommended": str,
     "confidence": (int, float),
 }
+VERDICT: Shape = {name: OPINION[name] for name in ("stance", "recommended", "confidence")}
 OPTION: Shape = {"label": str, "name": str, "description": str, "pros": list, "cons": list, "risk": int, "impact": int}
 RESOURCES: Shape = {"time": str, "money": str, "tools": str, "people": str}
 
@@ -29,7 +30,7 @@ RESOURCES: Shape = {"time": str, "money": str, "tools": str, "people": str}
 def synthesis(brief: Brief) -> dict[str, Any]:
     """A SynthesisAnswer. Opinions that are not whole are left out; with none at all it weighs the item by itself."""
     reading = brief.reading
-    opinions = [opinion for opinion in brief.opinions if _whole(opinion)] or [perspective(brief)]
+    opinions = [_last_word(opinion) for opinion in brief.opinions if _whole(opinion)] or [perspective(brief)]
     votes = _votes(opinions)
     vote = max(votes, key=lambda label: (votes[label], label))
     label = heeded(Verdict(vote, "go", 1), brief.note).label
@@ -67,6 +68,12 @@ def _whole(opinion: Opinion) -> bool:
         and opinion["recommended"] in LABELS
         and bool(opinion["tasks"])
     )
+
+
+def _last_word(opinion: Opinion) -> Opinion:
+    """The opinion with the verdict that its voice came to after it had heard the others."""
+    reply = opinion.get("rebuttal")
+    return {**opinion, **{key: reply[key] for key in VERDICT}} if _shaped(reply, VERDICT) else opinion
 
 
 def _shaped(value: Any, shape: Shape) -> bool:

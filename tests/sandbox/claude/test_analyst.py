@@ -114,6 +114,15 @@ def test_the_dissent_is_the_strongest_minority_word_for_word(client: anthropic.A
     assert synthesis.dissent == max(against, key=lambda opinion: opinion.confidence).rationale
 
 
+def test_a_voice_that_was_talked_round_votes_for_what_it_came_to(client: anthropic.Anthropic) -> None:
+    opinions = [o.model_dump() for o in voices(client, *BERLIN)]
+    verdict = {"stance": "stop", "recommended": "Option C", "confidence": 0.9}
+    changed = [fence("opinion", {**opinion, "rebuttal": verdict}) for opinion in opinions]
+    synthesis = ask(client, SynthesisAnswer, matter(*BERLIN) + "".join(changed))
+    assert synthesis.recommended == "Option C"
+    assert synthesis.dissent == ""
+
+
 def test_an_opinion_that_cannot_be_read_is_named_and_has_no_vote(client: anthropic.Anthropic) -> None:
     opinions = fence("opinion", voice(client, "The Auditor", *BERLIN).model_dump()) + fence("opinion", {"stance": "go"})
     synthesis = ask(client, SynthesisAnswer, matter(*BERLIN) + opinions)
