@@ -84,7 +84,7 @@ class AnalysisAdmin(ReadOnlyAdmin):
         names = {persona.value: CHARACTERS[persona].name for persona in Persona}
         named = names.get(why["named"])
         decided = {
-            "rule": f"the triage named {named or 'nobody'}, and a rule goes before it.",
+            "rule": f"a rule decides, whomever the triage named (here {named or 'nobody'}).",
             "model": "the triage named it.",
             "words": "the triage named nobody, so the words decide.",
         }

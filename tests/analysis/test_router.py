@@ -118,7 +118,9 @@ def test_the_console_says_in_words_who_leads_and_why(admin_client: Client) -> No
     answer = triage_answer(lead_persona="entrepreneur", risk="High", impact=9)
     routing.argue(an_item("Data on <b>risk</b>", "Risks and money."), answer)
     page = admin_client.get(f"/admin/analysis/analysis/{Analysis.objects.get().pk}/change/").content.decode()
-    assert "<strong>The Auditor</strong> leads: the triage named The Entrepreneur, and a rule goes before it." in page
+    assert (
+        "<strong>The Auditor</strong> leads: a rule decides, whomever the triage named (here The Entrepreneur)." in page
+    )
     assert "the impact 9 of 10" in page
     assert "risk 2 times 3" in page
     assert "The alternative by rules and words is The Quant." in page
