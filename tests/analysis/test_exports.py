@@ -160,6 +160,7 @@ def test_each_filter_leaves_out_what_does_not_fit() -> None:
     assert found(since=date(2026, 3, 2)) == [new.pk, other.pk]
     assert found(until=date(2026, 3, 1)) == [old.pk]
     assert found(since=date(2026, 3, 2), until=date(2026, 3, 2)) == [new.pk]
+    assert found(since=date.min, until=date.max) == [old.pk, new.pk, other.pk]
     assert found(persona="quant") == [old.pk]
     assert found(route="operational") == [new.pk]
     assert found(prompt="abc") == [new.pk]
