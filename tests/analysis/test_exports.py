@@ -511,7 +511,7 @@ def test_the_command_writes_a_zip_that_only_its_owner_reads_and_leaves_an_audit_
     target, out = tmp_path / "out.zip", io.StringIO()
     call_command("export_training", str(target), "--format", "trl-dpo", "--reason", "A trial", stdout=out)
     assert target.stat().st_mode & 0o077 == 0
-    assert "1 records, about" in out.getvalue()
+    assert "1 record, about" in out.getvalue()
     assert "own hardware" in out.getvalue()
     entry = AuditEntry.objects.get(action="training.export")
     assert entry.reason == "A trial"
