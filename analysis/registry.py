@@ -13,7 +13,7 @@ from analysis.training import Figure
 from notion_sync import outbox
 from notion_sync.models import PersonaPage
 
-_SAID = re.compile(r"\s*Acceptance_Rate: \d+% over \d+ approved plans\.$")
+_SAID = re.compile(r"\s*Acceptance_Rate: \d+% over \d+ approved plans\.")
 
 
 def keep_current() -> None:

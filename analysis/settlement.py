@@ -112,6 +112,7 @@ def restate(job: Settlement, action: Action) -> None:
     job.decided_by = ""
     Outcome.objects.filter(settlement=job).delete()  # there is none to wait for
     _store(job, reading)
+    Settlement.objects.filter(pk=job.pk).update(status_since=Now())  # the days of its digests are those from now on
     _promise_pages(job, action, reading, {}, restated=True)
     _follow(job, job.synthesis.analysis, reading)
     record(

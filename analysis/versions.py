@@ -54,6 +54,8 @@ def complete(analysis: Analysis, *, by: Actor, reason: str = "") -> Analysis:
     into a new version, unbought, beside the old one, where a new opinion is answered by all. Raises ValidationError
     where no voice is missing."""
     with transaction.atomic():
+        # In this order: a voice that finishes locks its analysis, then its item.
+        analysis = Analysis.objects.select_for_update().get(pk=analysis.pk)
         InboxItem.objects.select_for_update().get(pk=analysis.item_id)
         absent = analysis.lacking
         if analysis.superseded:

@@ -124,19 +124,24 @@ def _slack_event(found: dict[str, Any]) -> HttpResponse:
     if (
         event.get("bot_id")
         or (event.get("subtype") or "") not in ("", *SAID)
-        or not text_of(event, "text", LONGEST_TEXT)
+        or not (text := _as_typed(text_of(event, "text", LONGEST_TEXT)))
     ):
         return JsonResponse({"effect": "nothing: not a person's words"})
     # A mention in a channel that the app reads comes as two events: team, channel and time name the message itself.
     named = ":".join(text_of(source, name) for source, name in ((found, "team_id"), (event, "channel"), (event, "ts")))
     _, made = take(
         Intake.Channel.SLACK,
-        text=text_of(event, "text", LONGEST_TEXT),
+        text=text,
         sender=text_of(event, "user"),
         place=_channel(text_of(event, "channel")),
         external_id=named,
     )
     return JsonResponse({"effect": "kept" if made else "kept before"})
+
+
+def _as_typed(text: str) -> str:
+    """A message without Slack's three escapes. https://docs.slack.dev/messaging/formatting-message-text"""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _channel(name: str) -> str:

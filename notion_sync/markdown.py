@@ -155,15 +155,20 @@ def _spans(text: str, link: str | None = None) -> list[Span]:
         if found["mark"]:
             _mark(found["mark"], parts, opened, link)
         elif found["label"] is not None:
-            parts += _spans(found["label"], found["address"])
+            parts += _called(found["label"], found["address"])
         elif found["tag"]:
             about = _URL.search(found["about"] or "")
-            parts += _spans(found["name"], safe_link(about[1]) if about else None)
+            parts += _called(found["name"], safe_link(about[1]) if about else None)
         elif kind == "code":
             parts.append(Span(found["code"], code=True, link=link))
         elif kind in _SHOWN:
             parts.append(Span(_SHOWN[kind](found[kind]), link=link))
     return [*parts, Span(text[place:], link=link)]
+
+
+def _called(name: str, link: str | None) -> list[Span]:
+    """A link under its name, or its address where it has none."""
+    return _spans(name, link) if name or not link else [Span(link, link=link)]
 
 
 _SHOWN: dict[str, Callable[[str], str]] = {

@@ -27,6 +27,7 @@ MOST_LISTS = 50  # of blocks that one look at a page reads, each a call or more
 def why_not(entry: OutboxEntry) -> str:
     """Why the write cannot be taken back, in words; "" where it can."""
     others = OutboxEntry.objects.filter(emm_id=entry.emm_id).exclude(pk=entry.pk)
+    trashed = others.filter(kind=Kind.TRASH, status=OutboxEntry.Status.DONE)
     if entry.undoes_id is not None:
         return "It takes back another write itself. Change the page in Notion."
     if OutboxEntry.objects.filter(undoes=entry).exists():
@@ -35,7 +36,7 @@ def why_not(entry: OutboxEntry) -> str:
         return "It is not delivered."
     if entry.kind == Kind.UPDATE and not before(entry):
         return "It wrote nothing: Notion said so already, or a person kept theirs."
-    if others.filter(kind=Kind.TRASH, status=OutboxEntry.Status.DONE, conflict=[]).exists():
+    if trashed.exclude(conflict__contains=[{"choice": conflicts.THEIRS}]).exists():
         return "Its page was taken back."
     pending = others.exclude(status=OutboxEntry.Status.DONE).first()
     if pending is not None:
@@ -75,6 +76,8 @@ def related(entry: OutboxEntry) -> list[OutboxEntry]:
 def take_back(entry: OutboxEntry, *, by: Actor, reason: str) -> OutboxEntry:
     """Promise that the write is taken back. Raises ValidationError, with why, where that cannot be."""
     with transaction.atomic():
+        # The page first, as update_page does: else two writes to it could get one number.
+        model_of(entry.source_key)._default_manager.select_for_update().filter(page_id=entry.page_id).first()
         entry = OutboxEntry.objects.select_for_update().get(pk=entry.pk)
         if why := why_not(entry):
             raise ValidationError(why)

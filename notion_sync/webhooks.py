@@ -30,7 +30,9 @@ log = structlog.get_logger(__name__)
 
 TOKEN = "NOTION_WEBHOOK_TOKEN"  # noqa: S105  # its name, not itself
 HANDSHAKE_OPEN = timedelta(minutes=10)
-OF_SCHEMA = ("data_source.schema_updated", "data_source.deleted", "data_source.undeleted", "database.deleted")
+OF_SCHEMA = tuple(
+    f"{of}.{what}" for of in ("data_source", "database") for what in ("schema_updated", "deleted", "undeleted")
+)
 UNLISTED = ("page.deleted", "page.undeleted", "page.moved")  # no query tells of them
 EDITED = ("page.created", "page.content_updated", "page.properties_updated")
 ONE_BY_ONE = 10  # edited pages of a source that wait to be looked at; for more of them one poll is cheaper

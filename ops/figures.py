@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import Avg, Count, F, Max, Min, Q, QuerySet, Sum
+from django.template.defaultfilters import pluralize
 
 from analysis.models import Analysis, Budget, BudgetPeriod, LLMCall, Settlement, Synthesis
 from emm.jobs import Job
@@ -236,7 +237,7 @@ def acceptance(span: Span) -> Figure:
     found = rows.aggregate(mean=Avg(F("acceptance_rate")), n=Count("pk"))
     if not found["n"]:
         return Figure(None, "Nothing was decided yet.")
-    return Figure(100 * found["mean"], f"Mean of {found['n']:,} decisions.")
+    return Figure(100 * found["mean"], f"Mean of {found['n']:,} decision{pluralize(found['n'])}.")
 
 
 def sparkline(

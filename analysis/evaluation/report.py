@@ -10,6 +10,8 @@ from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
+from django.template.defaultfilters import pluralize
+
 from analysis.answers import Route, SynthesisAnswer, TriageAnswer
 from analysis.evaluation.labels import Label
 from analysis.llm.reading import COMPLETE
@@ -168,7 +170,7 @@ def in_words(found: dict[str, Any]) -> str:
         f"Failures: {len(found['failures'])}.",
         *(f"  {one['id']}: {one['why']}" for one in found["failures"]),
         *(f"  {one['id']}: {one['said']}, labelled {one['labelled']}" for one in found["wrong"]),
-        f"Cost: {found['cost_usd']} USD in {found['calls']} calls.",
+        f"Cost: {found['cost_usd']} USD in {found['calls']} call{pluralize(found['calls'])}.",
     ]
     if compared["n"]:
         lines.append(f"Standard against quick, n={compared['n']}:")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
@@ -44,9 +44,9 @@ class Choice:
             model=training.last_call("synthesis", "model"),
         )
         if self.since:
-            found = found.filter(status_since__gte=_midnight(self.since))
+            found = found.filter(status_since__gte=datetime.combine(self.since, time.min, UTC))
         if self.until:
-            found = found.filter(status_since__lt=_midnight(self.until) + timedelta(days=1))
+            found = found.filter(status_since__lte=datetime.combine(self.until, time.max, UTC))
         equal = {"closest": self.persona, "route": self.route, "decision": self.decision}
         found = found.filter(**{name: value for name, value in equal.items() if value})
         if self.prompt:
@@ -81,7 +81,3 @@ def counts(choice: Choice) -> Counts:
     )
     of = {name: sum(found[group] for group in FORMATS[name].made_of) for name in choice.formats}
     return Counts(found["table"], of)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

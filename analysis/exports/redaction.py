@@ -31,36 +31,57 @@ WHAT = {
 }
 
 _LETTER = r"[^\W\d_]"
+_SPACE = r"[^\S\n]"
 _DASH = r"[-\u2013\u2014]"
-_GAP = r"[^\S\n]{0,2}"
-_DATE = r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
-_PHONE = r"\+?\(?\d(?:[ ()/.\u00a0-]{0,2}\d){6,17}(?!\d)"
-_SIGN = rf"(?:(?<!{_LETTER})(?:US|A|C|NZ|HK|S|R))?[$¢£¤¥฿\u20a0-\u20cf\uff04\uffe1\uffe5]"
+_DOT = r"\\?\."  # markdown escapes it behind a number that begins a line
+_GAP = rf"(?:{_SPACE}|[*_]){{0,4}}"  # markdown may set an amount in bold, and its currency not
+_YEAR = r"(?:19|20)\d\d"
+_APART = rf"(?:[-/]|{_DOT})"
+_DATE = rf"(?:{_YEAR}(?:{_APART}\d{{1,2}}){{2}}|(?:\d{{1,2}}{_APART}){{2}}{_YEAR})(?!{_APART}?\d)"
+_YEARS = rf"{_YEAR} ?[-/] ?{_YEAR}(?!{_APART}?\d)"
+# Behind a plus, or the nought of a dialling code, groups may stand as far apart as the ends of a range.
+_CODE_AHEAD = r"(?=\+|\(\+|(?<!\d[\s.,'\u2019])\(?0\d\d)"
+_STEP = rf"(?!(?<=[\s(]){_DATE})\d"
+_PHONE = (
+    rf"(?!\(?(?:{_DATE}|{_YEARS}))(?:"
+    rf"{_CODE_AHEAD}\(?\+?\(?\d(?:(?:{_SPACE}|[()/.\\\u00b7\u2010-\u2015-]){{0,4}}{_STEP}){{6,17}}"
+    rf"|\(?\d(?:(?:{_SPACE}|[()/.\\\u00b7\u2010\u2011-]){{0,2}}{_STEP}){{6,17}})(?!\d)"
+)
+_SIGNS = r"$¢£¤¥฿\u20a0-\u20cf\uff04\uffe1\uffe5"
+_SIGN = rf"(?:(?<!{_LETTER})(?:US|A|C|NZ|HK|S|R))?[{_SIGNS}]"
 # Codes that are words as well, such as RON, TRY or PHP, are left out.
-_CODE = "USD|EUR|GBP|CHF|JPY|CNY|RMB|INR|CAD|AUD|NZD|HKD|SGD|TWD|KRW|BRL|MXN|ZAR|SEK|NOK|DKK|ISK|PLN|CZK|HUF|UAH|AED"
-_NAME = "(?:dollars?|euros?|pounds?|francs?|rupees?|kronor|kroner|yen|yuan)"
-_CURRENCY = rf"(?:{_SIGN}|(?<!{_LETTER})(?:[km]?(?:{_CODE})|{_NAME}|kr\.?|Rs\.?)(?!{_LETTER}))"
+_CODE = (
+    "USD|EUR|GBP|CHF|JPY|CNY|RMB|INR|CAD|AUD|NZD|HKD|SGD|TWD|KRW|BRL|MXN|ZAR|SEK|NOK|DKK|ISK|PLN|CZK|HUF|UAH|RUB|"
+    "AED|THB|BTC"
+)
+_NAME = "(?:dollars?|euros?|pounds?|francs?|rupees?|pesos?|rubles?|kronor|kroner|yen|yuan)"
+_CURRENCY = rf"(?:{_SIGN}|(?<!{_LETTER})(?:[km]?(?:{_CODE})|{_NAME}|zł|Kč|SFr\.?|kr\.?|Rs\.?)(?!{_LETTER}))"
 _SCALE = (
     r"(?:k|mm?|mn|bn?|tn?|hundred|thousand|(?:m|b|tr)illion(?:s|en)?|Milliarden?|Tsd|Mio|Mrd|lakhs?|crores?)"
     rf"(?!{_LETTER})(?:(?<=Tsd|Mio|Mrd)\.)?"
 )
-_SUM = rf"(?!{_DATE})(?>\d+(?:[.,'\u2019]\d+|[ \u00a0\u202f]\d{{3}}(?!\d)){{0,8}})(?:{_GAP}{_SCALE})?"
+_SUM = rf"(?!{_DATE})(?>\d+(?:(?:{_DOT}|[,'\u2019])\d+|[ \u00a0\u202f]\d{{3}}(?!\d)){{0,8}})(?:{_GAP}{_SCALE})?"
 # Numbers on both sides of a currency are both hidden: "2026 EUR 400" does not say which of them is the sum.
 _MONEY = (
-    rf"{_CURRENCY}{_GAP}[-+~.]?{_SUM}(?:{_GAP}{_DASH}{_GAP}{_SUM})?"
-    rf"|(?<!\d)(?:{_SUM}{_GAP}(?:{_DASH}|\bto\b){_GAP})?{_SUM}(?:,{_DASH}{{1,2}})?"
+    rf"{_CURRENCY}{_GAP}[-+~.]?{_SUM}(?:{_GAP}(?:{_DASH}|\bto\b){_GAP}{_SUM})?"
+    rf"|(?<!\d)(?:{_SUM}{_GAP}(?:{_DASH}|\b(?:to|and|or)\b){_GAP})?{_SUM}(?:,{_DASH}{{1,2}})?"
     rf"{_GAP}(?:(?:{_LETTER}|\.){{2,12}} (?={_NAME}))?{_CURRENCY}(?:{_GAP}(?!{_PHONE}){_SUM})?"
 )
+# Of an IBAN more is digits than of words behind "FY26".
+_IBAN = rf"\b(?=(?:\D{{0,8}}\d){{8}})[A-Z]{{2}}\d{{2}}(?:{_SPACE}?[A-Z0-9]{{4}}){{2,7}}(?:{_SPACE}?[A-Z0-9]{{1,3}})?\b"
 _SHAPE = re.compile(
     rf"(?P<mark>\[(?:{'|'.join(kind.name for kind in Kind)})_[0-9a-f]{{8}}\])"
-    r"|(?P<mail>(?<![\w.+-])[\w.+-]++@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
-    r"|(?P<account>\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b|\b\d(?:[ -]?\d){12,18}\b)"
+    r"|(?P<mail>(?<![\w.+&'\u2019\\-])[\w.+&'\u2019\\-]++(?:@|%40|\uff20)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
+    rf"|(?P<date>(?<!\d){_DATE})"
+    rf"|(?P<account>{_IBAN}|\b\d(?:(?:{_SPACE}|[-\u2011])?\d){{12,18}}\b)"
     rf"|(?P<money>{_MONEY})"
+    rf"|(?P<years>(?<!\d){_YEARS})"
     rf"|(?P<number>(?<!\d){_PHONE}(?:x\d{{1,6}})?)"
     r"|(?P<run>\d{8,})",
     re.IGNORECASE,
 )
-_DATES = re.compile(rf"{_DATE}(?: \d{{1,2}}(?:[:.]?\d{{2}})?)?|(?:19|20)\d\d ?- ?(?:19|20)\d\d")
+# What makes no other value of a number: how it is spaced, and a comma between thousands, which may be a decimal point too.
+_LAYOUT = re.compile(rf"[^\w.+,{_SIGNS}]|_|,(?=\d{{3}})")
 
 
 class Redactor:
@@ -83,18 +104,16 @@ class Redactor:
         if kind is None or kind not in self.kinds:
             return found[0]
         self.counts[kind.value] += 1
-        same = re.sub(r"[^\w@.+,]|,(?=\d{3})", "", found[0]).casefold()  # a comma may be a decimal point
-        return f"[{kind.name}_{salted_hmac('analysis.exports', same).hexdigest()[:8]}]"
+        same = found[0].strip("'\u2019\\") if kind is Kind.MAIL else _LAYOUT.sub("", found[0])
+        return f"[{kind.name}_{salted_hmac('analysis.exports', same.casefold()).hexdigest()[:8]}]"
 
     def _kind(self, found: re.Match[str]) -> Kind | None:
-        """None: a mark that stands there already, or a number that is a date."""
+        """None: a mark that stands there already, or a date."""
         match found.lastgroup:
-            case "mark":
+            case "mark" | "date" | "years":
                 return None
             case "run":
                 return Kind.ACCOUNT
             case "number":
-                if _DATES.fullmatch(found[0]):
-                    return None
                 return Kind.ACCOUNT if re.fullmatch(r"\d{8,}", found[0]) else Kind.PHONE
         return Kind(str(found.lastgroup))

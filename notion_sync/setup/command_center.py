@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from django.template.defaultfilters import pluralize
+
 from emm.jobs import Misconfigured, Never
 from notion_sync import client, installation
 from notion_sync.document import Block, Callout, Heading, blocks
@@ -74,10 +76,10 @@ def furnish(survey: Survey) -> Iterator[str]:
         ]
         with suppress(client.Committed):  # saved all the same
             client.append_children(page_id, heading + links)
-    yield f"{TITLE}: {len(missing)} links made, {len(survey.found) - len(missing)} were there."
+    yield f"{TITLE}: {len(missing)} link{pluralize(missing)} made, {len(survey.found) - len(missing)} there before."
     try:
         made = sum(_view(survey, name, survey.found[key], wanted) for name, key, wanted in views(survey.found))
-        yield f"{TITLE}: {made} views made."
+        yield f"{TITLE}: {made} view{pluralize(made)} made."
     except (Misconfigured, Never) as refusal:
         yield f"{TITLE}: Notion made no view here. {BY_HAND} ({refusal})"
 

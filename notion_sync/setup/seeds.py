@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from emm.jobs import Later, Never
@@ -101,7 +102,7 @@ def plant(found: Found, kind: str, pages: Mapping[str, Mapping[str, Any]]) -> st
             raise
         _note(found, emm_id, {"page_id": page_id})
         made += 1
-    return f"{found.database.title}: {made} pages made, {len(pages) - made} were there."
+    return f"{found.database.title}: {made} page{pluralize(made)} made, {len(pages) - made} there before."
 
 
 def _present(found: Found, title: str) -> tuple[set[str], set[str]]:

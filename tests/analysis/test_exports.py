@@ -160,6 +160,7 @@ def test_each_filter_leaves_out_what_does_not_fit() -> None:
     assert found(since=date(2026, 3, 2)) == [new.pk, other.pk]
     assert found(until=date(2026, 3, 1)) == [old.pk]
     assert found(since=date(2026, 3, 2), until=date(2026, 3, 2)) == [new.pk]
+    assert found(since=date.min, until=date.max) == [old.pk, new.pk, other.pk]
     assert found(persona="quant") == [old.pk]
     assert found(route="operational") == [new.pk]
     assert found(prompt="abc") == [new.pk]
@@ -175,7 +176,15 @@ def test_each_filter_leaves_out_what_does_not_fit() -> None:
         ("IBAN DE89 3704 0044 0532 0130 00 please", ["account"]),
         ("Card 4111 1111 1111 1111, customer 123456789", ["account", "account"]),
         ("Call +43 1 5337822 or (030) 901820 or 555-867-5309", ["phone"] * 3),
+        ("Call 030 / 90 18 20, 0171 \u2013 234 56 78, 555\u2011867\u20115309 or 030\\.901820", ["phone"] * 4),
+        ("o'brien@example.com, ?to=ana%40example.com, ana\\_@example.com, ana\uff20example.com", ["mail"] * 4),
+        ("No day: 2345-67-89 and 2026-11-22-1234", ["phone"] * 2),
         ("On 2026-11-22 09:30, 22.11.2026, 11/22/2026 and 2024-2026", []),
+        (
+            "(2026-11-22), 22\\.11.2026 \u2013 24.12.2026, 5 - 22.11.2026, (2024-2026), 2024/2025, 09.30 \u2013 10.30",
+            [],
+        ),
+        ("From 10 000 \u2013 20 000 users, plan for FY26 with some cash, EU27 will need more", []),
         ("Option A, risk 3/5, 40% of 1,000 customers in 12 weeks, v2.10.3", []),
         ("Customer \uff15\uff15\uff15\uff18\uff16\uff17\uff15\uff13\uff10\uff19", ["account"]),
     ],
@@ -204,6 +213,9 @@ def hidden(text: str) -> str:
         ("EUR400, 400EUR, 1'234.50 CHF, 1\u00a0234,50\u00a0€", "[MONEY], [MONEY], [MONEY], [MONEY]"),
         ("€1.234.567,89; $4,200/month", "[MONEY]; [MONEY]/month"),
         ("400-500 EUR, 400 to 500 EUR, $1.5M-2M", "[MONEY], [MONEY], [MONEY]"),
+        ("$1.5 to 2 million, between 3 and 4 million dollars", "[MONEY], between [MONEY]"),
+        ("2000-2050 EUR, 4200 zł, SFr. 4200", "[MONEY], [MONEY], [MONEY]"),
+        ("1\\.200 EUR, **4,200** EUR", "[MONEY], **[MONEY]"),
         ("buy 5 $400 chairs, in 2026 EUR 400", "buy [MONEY] chairs, in [MONEY]"),
         ("on 22.11.2026 $400, and 400 EUR 22.11.2026", "on 22.11.2026 [MONEY], and [MONEY] 22.11.2026"),
         ("2 for $400, 3 times", "2 for [MONEY], 3 times"),
@@ -256,6 +268,11 @@ def test_a_decimal_comma_makes_another_value_and_one_between_thousands_does_not(
     fraction, whole, spaced, grouped = map(Redactor(Kind).hide, ("1,5 EUR", "15 EUR", "1500 EUR", "1,500 EUR"))
     assert fraction != whole
     assert spaced == grouped
+
+
+def test_another_currency_or_address_makes_another_value() -> None:
+    said = ("$400", "\u20ac400", "ana-b@example.com", "anab@example.com")
+    assert len({Redactor(Kind).hide(one) for one in said}) == len(said)
 
 
 def test_a_kind_that_is_kept_stays_and_a_key_never_does() -> None:
@@ -494,7 +511,7 @@ def test_the_command_writes_a_zip_that_only_its_owner_reads_and_leaves_an_audit_
     target, out = tmp_path / "out.zip", io.StringIO()
     call_command("export_training", str(target), "--format", "trl-dpo", "--reason", "A trial", stdout=out)
     assert target.stat().st_mode & 0o077 == 0
-    assert "1 records, about" in out.getvalue()
+    assert "1 record, about" in out.getvalue()
     assert "own hardware" in out.getvalue()
     entry = AuditEntry.objects.get(action="training.export")
     assert entry.reason == "A trial"

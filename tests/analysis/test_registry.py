@@ -11,7 +11,7 @@ from analysis import prompt_versions, registry
 from analysis.models import Settlement
 from notion_sync.models import PersonaPage
 from tests.factories import make_item, make_proposal, make_settlement
-from tests.world import Sandbox, poll_now, work
+from tests.world import Sandbox, poll_everything, poll_now, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,6 +85,19 @@ def test_the_count_behind_the_acceptance_stands_beside_it_in_words(workspace: Sa
     registry.keep_current()
     work()
     assert len(workspace.requests()) == before, "nothing has changed"
+
+
+def test_what_a_person_writes_behind_the_count_stays_and_the_count_is_said_once(workspace: Sandbox) -> None:
+    poll_now()
+    focus = written(workspace)["focus"]
+    approve(5)
+    said = written(workspace)["focus"]
+    page = PersonaPage.objects.get(title="The Quant")
+    mine = {"Focus_Area": {"rich_text": [{"text": {"content": f"{said}\nAsk for ranges."}}]}}
+    workspace.as_person("PATCH", f"/pages/{page.page_id}", {"properties": mine})
+    poll_everything()
+    approve(1)
+    assert written(workspace)["focus"] == f"{focus}\nAsk for ranges.\nAcceptance_Rate: 40% over 6 approved plans."
 
 
 def test_an_acceptance_that_too_few_decisions_are_left_for_is_taken_off_the_page(workspace: Sandbox) -> None:

@@ -118,6 +118,15 @@ def test_another_decision_is_read_when_its_minute_has_closed_and_not_if_it_is_ap
     assert (Settlement.objects.get().decision, Task.objects.count()) == ("Approved", 3)
 
 
+def test_what_is_decided_otherwise_later_counts_from_then_on(analysis: Analysis) -> None:
+    taken_back(analysis)
+    Settlement.objects.update(status_since=Now() - timedelta(days=8))
+    decide(analysis, "Rejected")
+    queue_redecided()
+    run()
+    assert Settlement.objects.filter(decision="Rejected", status_since__gt=Now() - timedelta(days=1)).exists()
+
+
 def test_an_approval_is_restated_once(analysis: Analysis) -> None:
     decide(analysis, "Rejected")
     run()

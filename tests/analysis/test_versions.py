@@ -95,6 +95,16 @@ def test_a_voice_missing_before_the_synthesis_is_asked_again_in_place(sandbox: S
     assert Analysis.objects.count() == 1
 
 
+def test_no_voice_is_asked_about_an_item_that_was_sent_elsewhere_a_moment_ago(sandbox: Sandbox) -> None:
+    analysis = argued("Standard")
+    sandbox.claude(script=[{"kind": "refusal", "match": {"purpose": "persona"}, "times": 2}])
+    run(["argue"])
+    Analysis.objects.update(superseded="Ana sent the item from strategic to operational.")
+    with pytest.raises(ValidationError, match="Ana sent the item"):
+        versions.complete(analysis, by="ben")
+    assert Analysis.objects.get().lacking
+
+
 def test_a_note_on_an_older_version_opens_one_after_the_newest_about_the_old_plan(sandbox: Sandbox) -> None:
     first = argued("Standard")
     run(["argue", "synthesise"])
@@ -125,6 +135,7 @@ def test_a_missing_voice_of_a_revision_hears_the_note_too(sandbox: Sandbox) -> N
     run(["argue", "synthesise"])
     whole = versions.complete(second, by="ana")
     assert (whole.note, whole.revised) == ("Stay below 10,000 EUR.", first)
+    second.refresh_from_db()  # as the workers read it
     assert prompts.matter(whole) == prompts.matter(second)
 
 

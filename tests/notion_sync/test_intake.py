@@ -97,6 +97,11 @@ def test_a_slack_message_becomes_an_item_with_its_sender_and_channel() -> None:
     assert (entry.item, entry.values["Source"]) == (kept.item, "Slack")
 
 
+def test_a_slack_message_is_kept_as_its_person_typed_it() -> None:
+    slack(message("R&amp;D: spend &lt; $5k, and write &amp;lt; in the form?"))
+    assert Intake.objects.get().text == "R&D: spend < $5k, and write &lt; in the form?"
+
+
 def test_a_message_and_the_mention_in_it_are_one_item() -> None:
     make_source("inbox")
     slack(message())

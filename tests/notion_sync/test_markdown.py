@@ -55,6 +55,8 @@ def test_what_a_person_typed_comes_back_as_it_was_typed(typed: str) -> None:
         ("![a chart](https://files.example/c.png)", [Span("![a chart](https://files.example/c.png)")]),
         ('<mention-user url="user://7">Ana</mention-user> asks', [Span("Ana asks")]),
         ('<page url="https://app.notion.com/p/1">Lease</page>', [Span("Lease", link="https://app.notion.com/p/1")]),
+        ("[](https://a.example)", [Span("https://a.example", link="https://a.example")]),
+        ('<page url="https://a.example/p"></page>', [Span("https://a.example/p", link="https://a.example/p")]),
         ('a line {color="red_background"}', [Span("a line")]),
         ("1. first\n1. second\n2024. a year", [Span("1. first\n1. second\n2024. a year")]),
         ("```python\nif a[0] < b:\n\t**no**\n```", [Span("if a[0] < b:\n\t**no**", code=True)]),

@@ -230,7 +230,7 @@ def test_a_linked_view_of_a_database_is_not_taken_for_it(sandbox: Sandbox) -> No
 def test_where_notion_offers_no_views_the_links_lead_there(sandbox: Sandbox, settings: Any) -> None:
     sandbox.control("faults", {"kind": "refuse", "match": {"path_regex": "/v1/views"}, "times": None})
     lines = prepare(sandbox)
-    assert "Command Center: 10 links made, 0 were there." in lines
+    assert "Command Center: 10 links made, 0 there before." in lines
     assert any("docs/NOTION_DASHBOARD_SETUP.md says how to make them by hand" in line for line in lines)
     assert lines[-1] == "The workspace is ready."
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 
+from emm import schedule
 from emm.audit import AuditEntry
 from notion_sync import conflicts, outbox, undo
 from notion_sync.document import Bullet, Columns, Document, Paragraph, Table, Toggle, blocks
 from notion_sync.models import DataSource, InboxItem, Intent, NotionCall, OutboxEntry, Task
+from tests.factories import make_item
 from tests.notion_sync.test_conflicts import select, stands
 from tests.notion_sync.test_outbox import SUBJECT, deliver_all, entry_of, fault, promise_task
 from tests.world import Sandbox, add_item, poll_now, run, text
@@ -66,6 +70,41 @@ def test_it_is_taken_back_once(workspace: Sandbox) -> None:
         undo.take_back(entry, by="Ben", reason="Me too")
     with pytest.raises(ValidationError, match="takes back another write"):
         undo.take_back(again, by="Ben", reason="Back again")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_write_to_the_same_page_at_the_same_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "_send", lambda *_: None)
+    item = make_item(properties={"Status": {"type": "select", "select": None}})
+    with transaction.atomic():
+        entry = outbox.update_page(item, {"Status": "Skipped"}, purpose="skip it", item=None)
+    assert entry is not None
+    OutboxEntry.objects.update(status=OutboxEntry.Status.DONE)
+
+    def deed() -> str:
+        try:
+            undo.take_back(entry, by="Ana", reason="A mistake")
+        except ValidationError as refusal:
+            return str(refusal.messages[0])
+        finally:
+            connection.close()
+        return ""
+
+    with ThreadPoolExecutor(1) as workers:
+        with transaction.atomic():
+            outbox.update_page(item, {"Depth": "Deep"}, purpose="a later word", item=None)
+            said = workers.submit(deed)
+            while not (said.done() or someone_waits_for_us()):
+                pass
+        assert said.result() == "Another write to its page is not delivered yet: a later word."
+
+
+def someone_waits_for_us() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def test_what_a_person_changed_since_is_a_conflict(workspace: Sandbox) -> None:
@@ -272,6 +311,18 @@ def test_a_person_may_trash_it_all_the_same_or_keep_it(task: Task, workspace: Sa
     conflicts.settle(undone, {"Date": conflicts.OURS}, by="Ana", reason="It is wrong")
     deliver_all(1)
     assert page(workspace, task.page_id)["in_trash"] is True
+
+
+def test_of_a_page_that_a_person_had_trashed_all_the_same_nothing_is_taken_back(task: Task, workspace: Sandbox) -> None:
+    change = outbox.update_page(task, {"Priority": "P1"}, purpose="priority", item=None)
+    run(["deliver"])
+    dated = {"properties": {"Date": {"date": {"start": "2027-01-01"}}}}
+    workspace.as_person("PATCH", f"/pages/{task.page_id}", dated)
+    conflicts.settle(take_back(entry_of(task)), {"Date": conflicts.OURS}, by="Ana", reason="It is wrong")
+    deliver_all(1)
+    assert change is not None
+    change.refresh_from_db()
+    assert undo.why_not(change) == "Its page was taken back."
 
 
 def test_what_a_person_keeps_stays_and_the_entry_ends(task: Task, workspace: Sandbox) -> None:

@@ -116,6 +116,14 @@ def test_an_event_about_a_source_polls_it() -> None:
 
 
 @pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("kind", ["database.undeleted", "database.schema_updated", "data_source.undeleted"])
+def test_a_database_that_was_restored_or_changed_is_compared_at_once(kind: str) -> None:
+    source = make_source("inbox")
+    entity = {"id": str(source.database_id), "type": "database"}
+    assert send(event(kind, entity=entity)).json() == {"effect": "compares the properties of inbox"}
+
+
+@pytest.mark.usefixtures("connected")
 def test_an_event_about_a_page_that_we_know_needs_no_parent() -> None:
     make_source("inbox")
     item = make_item()

@@ -295,7 +295,7 @@ def test_an_approval_that_was_taken_back_is_no_accepted_decision() -> None:
     units = {one.title: (one.n, one.cost) for one in spend.report(database_now()).per_unit}
     assert units["a decision"] == units["an accepted decision"] == (1, Decimal("0.3"))
     today = figures.Span(database_now() - timedelta(days=1), database_now() + timedelta(seconds=1))
-    assert figures.acceptance(today).detail.startswith("Mean of 1 ")
+    assert figures.acceptance(today).detail == "Mean of 1 decision."
     assert len(overview.decided(today.start, today.end).settlements) == 1
 
 

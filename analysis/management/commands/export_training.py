@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from analysis import exports
 from analysis.answers import Persona, Route
@@ -80,8 +81,9 @@ class Command(BaseCommand):
         for one in manifest["files"]:
             tokens = one["tokens"]
             self.stdout.write(
-                f"{one['name']:36}{one['records']:>8} records, about {tokens['estimate']:,} tokens "
-                f"(at most {tokens['at_most']:,}), {one['duplicates_dropped']} duplicates dropped"
+                f"{one['name']:36}{one['records']:>8} record{pluralize(one['records'])}, about {tokens['estimate']:,} tokens "
+                f"(at most {tokens['at_most']:,}), {one['duplicates_dropped']} "
+                f"duplicate{pluralize(one['duplicates_dropped'])} dropped"
             )
         for name in choice.formats:
             self.stdout.write(f"{name}: {FORMATS[name].trains}")
