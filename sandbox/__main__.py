@@ -27,6 +27,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=60,  # longer than clients keep an idle connection: none is cut as it is used again
         date_header=False,  # Notion's part of it answers by Notion's clock
     )
 

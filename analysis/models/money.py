@@ -27,7 +27,16 @@ class ModelPrice(models.Model):
     cache_read = models.DecimalField(max_digits=12, decimal_places=6)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["model", "valid_from", "above_tokens"], name="modelprice_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["model", "valid_from", "above_tokens"], name="modelprice_once"),
+            models.CheckConstraint(
+                condition=Q(
+                    input__gte=0, output__gte=0, cache_write_5m__gte=0, cache_write_1h__gte=0, cache_read__gte=0
+                ),
+                name="modelprice_not_negative",
+                violation_error_message="No price is below 0.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model} from {self.valid_from}"
@@ -45,7 +54,13 @@ class Budget(models.Model):
     limit_usd = models.DecimalField(max_digits=12, decimal_places=6)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(limit_usd__gte=0), name="budget_not_negative")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(limit_usd__gte=0),
+                name="budget_not_negative",
+                violation_error_message="A budget is not below 0. With 0 nothing may be spent.",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.limit_usd} USD for {self.get_scope_display()}"

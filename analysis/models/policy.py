@@ -49,10 +49,12 @@ class Policy(models.Model):
                 & Q(operational_min_confidence__range=(0, 1))
                 & Q(reference_min_confidence__range=(0, 1)),
                 name="policy_confidence_is_fraction",
+                violation_error_message="A confidence is a fraction: 0 to 1.",
             ),
             models.CheckConstraint(
                 condition=Q(standard_from_impact__range=(1, 8)) & Q(deep_from_impact__range=(1, NEVER)),
                 name="policy_known_impacts",
+                violation_error_message=f"Standard is from an impact of 1 to 8 on, deep from 1 to {NEVER}.",
             ),
         ]
 

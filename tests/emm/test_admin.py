@@ -14,7 +14,7 @@ from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client, RequestFactory
 
-from analysis.models import Budget
+from analysis.models import Budget, ModelPrice
 from emm import credentials, schedule, tasks, tokens
 from emm.admin import JobAdmin
 from emm.audit import AuditEntry
@@ -192,6 +192,24 @@ def test_a_budget_changes_with_a_reason_and_both_values(admin_client: Client) ->
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.reason) == ("budget.change", "A busy week.")
     assert [float(value["limit_usd"]) for value in (entry.before, entry.after) if value] == [5, 7]
+
+
+def test_an_amount_that_is_none_is_refused_in_words(admin_client: Client) -> None:
+    budget = Budget.objects.update_or_create(scope="day", defaults={"limit_usd": "5"})[0]
+    form = {"limit_usd": "-1", "reason": "A slip."}
+    page = admin_client.post(f"/admin/analysis/budget/{budget.pk}/change/", form).content.decode()
+    assert "A budget is not below 0." in page
+    rates = dict.fromkeys(("input", "output", "cache_write_5m", "cache_write_1h", "cache_read"), "1")
+    price = {
+        "model": "claude-new",
+        "valid_from": "2026-11-01",
+        "above_tokens": "0",
+        **rates,
+        "output": "-10",
+        "reason": "New.",
+    }
+    assert "No price is below 0." in admin_client.post("/admin/analysis/modelprice/add/", price).content.decode()
+    assert not ModelPrice.objects.filter(model="claude-new").exists()
 
 
 def test_a_token_is_issued_shown_once_and_revoked(admin_client: Client) -> None:
