@@ -17,15 +17,16 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from notion_sync import outbox, signatures
 from notion_sync.document import DocumentTooLong, Paragraph, blocks
+from notion_sync.foreign_text import of_html, of_slack
 from notion_sync.models import InboxItem, Intake, OutboxEntry, Refusal
-from notion_sync.requests import Refused, body_of, door, json_of, text_of
+from notion_sync.requests import LARGEST, Refused, body_of, door, json_of, text_of
 
 LONGEST_TEXT = 400_000  # characters: what fits into one creation, and what is read at once
 LONGEST_TITLE = 200
 SOURCES = {Intake.Channel.SLACK: "Slack", Intake.Channel.MAIL: "Email", Intake.Channel.API: "API"}
 LONGEST_NAME = 255  # characters of the sender's own id of a text
 # What people say in Slack comes without a subtype, or with one of these; all others are Slack's own notes.
-SAID = ("file_share", "thread_broadcast")
+SAID = ("file_share", "thread_broadcast", "me_message")
 
 
 def take(
@@ -102,7 +103,7 @@ def slack(request: HttpRequest) -> HttpResponse:
 
 def _slash_command(body: bytes) -> HttpResponse:
     form = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-    text = text_of(form, "text", LONGEST_TEXT)
+    text = of_slack(text_of(form, "text", LONGEST_TEXT))
     if not text:
         return JsonResponse({"response_type": "ephemeral", "text": "Write what has to be decided behind the command."})
     take(
@@ -124,7 +125,7 @@ def _slack_event(found: dict[str, Any]) -> HttpResponse:
     if (
         event.get("bot_id")
         or (event.get("subtype") or "") not in ("", *SAID)
-        or not (text := _as_typed(text_of(event, "text", LONGEST_TEXT)))
+        or not (text := of_slack(text_of(event, "text", LONGEST_TEXT)))
     ):
         return JsonResponse({"effect": "nothing: not a person's words"})
     # A mention in a channel that the app reads comes as two events: team, channel and time name the message itself.
@@ -139,18 +140,13 @@ def _slack_event(found: dict[str, Any]) -> HttpResponse:
     return JsonResponse({"effect": "kept" if made else "kept before"})
 
 
-def _as_typed(text: str) -> str:
-    """A message without Slack's three escapes. https://docs.slack.dev/messaging/formatting-message-text"""
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
 def _channel(name: str) -> str:
     return f"Slack channel {name}" if name else "Slack"
 
 
 @door(Refusal.Door.MAIL)
 def mail(request: HttpRequest) -> HttpResponse:
-    """A mail as JSON (from, to, subject, text, message_id) with X-Signature: t=SECONDS,v1=HMAC. Others are refused."""
+    """A mail as JSON (from, to, subject, text or else html, message_id) with X-Signature: t=SECONDS,v1=HMAC. Others are refused."""
     body = body_of(request)
     secret = settings.MAIL_WEBHOOK_SECRET
     if not secret or not signatures.is_from_mail(body, request.headers.get("X-Signature", ""), secret, time.time()):
@@ -159,6 +155,9 @@ def mail(request: HttpRequest) -> HttpResponse:
     sender, place, subject, text, name = (
         text_of(found, part, LONGEST_TEXT) for part in ("from", "to", "subject", "text", "message_id")
     )
+    if not text:
+        read = of_html(text_of(found, "html", LARGEST))
+        text = text_of({"the text in html": read}, "the text in html", LONGEST_TEXT)
     if not subject and not text:
         raise Refused(400, "The mail has neither a subject nor a text.")
     kept, made = take(

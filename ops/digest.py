@@ -131,9 +131,7 @@ def _done(start: datetime, end: datetime) -> Iterator[Line]:
 
 
 def _problems(start: datetime, end: datetime) -> Iterator[Line]:
-    for item in InboxItem.objects.filter(state=InboxItem.State.HELD, in_trash=False).order_by("state_since"):
-        why = shorten(item.state_reason, LONGEST_REASON)
-        yield Line(f"Held: {_title(item)}. {why}", overview.console("notion_sync_inboxitem_change", item.pk))
+    """What concerns many items comes first: of what is held there may be more than is shown."""
     for source in DataSource.objects.exclude(hold=""):
         yield Line(
             f"The database {source} is held. {source.hold}", overview.console("notion_sync_datasource_changelist")
@@ -147,6 +145,9 @@ def _problems(start: datetime, end: datetime) -> Iterator[Line]:
         yield Line(f"Alert at {alert.fired_at:%Y-%m-%d %H:%M} UTC, {over}: {title}. {alert.detail}")
     for channel in notices.dead_channels():
         yield Line(f"The channel {channel} takes no messages.", overview.console("ops_channel_change", channel.pk))
+    for item in InboxItem.objects.filter(state=InboxItem.State.HELD, in_trash=False).order_by("state_since"):
+        why = shorten(" ".join(item.state_reason.split()), LONGEST_REASON)
+        yield Line(f"Held: {_title(item)}. {why}", overview.console("notion_sync_inboxitem_change", item.pk))
 
 
 def _title(page: object) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.paginator import Page
 from django.db import models
@@ -31,10 +32,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from emm.audit import record
+from emm.audit import AuditEntry, record
 from emm.jobs import Job, LostLease
 
 LONGEST_REASON = 500
+MOST_DEEDS = 200
 
 
 def shortened(text: str, length: int = 80) -> str:
@@ -60,7 +62,21 @@ class InfinitePaginator(
         return self._get_page(self.object_list.filter(pk__in=ids), wanted, self)
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class RememberedAdmin(ModelAdmin):
+    """The history of a row is the audit log's: who did what to it, when and why."""
+
+    object_history_template = "emm/history.html"
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The newest deeds first."""
+        deeds = AuditEntry.objects.filter(object_kind=self.model._meta.label, object_id=unquote(object_id))
+        context = {"deeds": deeds.order_by("-pk")[:MOST_DEEDS], "most": MOST_DEEDS}
+        return super().history_view(request, object_id, {**(extra_context or {}), **context})
+
+
+class ReadOnlyAdmin(RememberedAdmin):
     """Rows that only the product writes. A large table opens at once, at any of its pages."""
 
     paginator: Any = InfinitePaginator
@@ -182,7 +198,7 @@ class ReasonDialog(BaseDialogForm):
     )
 
 
-class AuditedAdmin(ModelAdmin):
+class AuditedAdmin(RememberedAdmin):
     """Changes leave an audit entry, with the reason where the form asks for one."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -18,7 +17,7 @@ from unfold.widgets import (
 )
 
 from emm import credentials, limits, tokens
-from emm.admin.bases import AuditedAdmin, ReasonDialog, ReasonForm, change_page, done, person
+from emm.admin.bases import AuditedAdmin, ReasonDialog, ReasonForm, RememberedAdmin, change_page, done, person
 from emm.credentials import Credential
 from emm.tokens import ApiToken
 
@@ -60,7 +59,7 @@ class Usable(admin.SimpleListFilter):
         )
 
 
-class SuperusersOnly(ModelAdmin):
+class SuperusersOnly(RememberedAdmin):
     """Pages about secrets."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

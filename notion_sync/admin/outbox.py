@@ -113,10 +113,11 @@ class OutboxEntryAdmin(JobAdmin):
             )
         undone = OutboxEntry.objects.filter(undoes=entry).first()
         if undone is not None:
-            where = change_page(undone)
-            return format_html(
-                'Taken back by <a class="text-link" href="{}">{}</a>: {}.', where, undone, undone.get_status_display()
-            )
+            if any(row.get("choice") == conflicts.THEIRS for row in undone.conflict):
+                words = 'To be taken back by <a class="text-link" href="{}">{}</a>; a person kept what stood there: {}.'
+            else:
+                words = 'Taken back by <a class="text-link" href="{}">{}</a>: {}.'
+            return format_html(words, change_page(undone), undone, undone.get_status_display())
         return undo.why_not(entry) or "It can be taken back, once: press Take back."
 
     def has_choose_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

@@ -11,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
@@ -63,11 +65,19 @@ class ChannelAdmin(AuditedAdmin):
     actions_detail = ("send_test",)
 
     @display(description="last message")
-    def last(self, channel: Channel) -> str:
+    def last(self, channel: Channel) -> str | SafeString:
+        """What became of it, and where it is stuck the cause and the fix."""
         newest = channel.notices.order_by("-pk").first()
         if newest is None:
             return "none yet: send a test"
-        return f"{newest.get_status_display()}, {newest.opened_at:%Y-%m-%d %H:%M} UTC"
+        said = f"{newest.get_status_display()}, {newest.opened_at:%Y-%m-%d %H:%M} UTC"
+        return format_html(
+            '<a class="text-link" href="{}">{}</a> {} {}',
+            change_page(newest),
+            said,
+            newest.last_error,
+            newest.what_next,
+        )
 
     def has_operate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether this person may send a test."""

@@ -123,9 +123,16 @@ def test_what_is_no_persons_words_is_not_kept(fields: dict[str, Any]) -> None:
     assert not Intake.objects.exists()
 
 
-@pytest.mark.parametrize("subtype", [None, "file_share", "thread_broadcast"])
+@pytest.mark.parametrize("subtype", [None, "file_share", "thread_broadcast", "me_message"])
 def test_what_a_person_says_in_slack_is_kept_also_beside_a_file_or_from_a_thread(subtype: str | None) -> None:
     assert slack(message(subtype=subtype)).json() == {"effect": "kept"}
+
+
+def test_what_is_written_in_slack_is_kept_as_it_was_written() -> None:
+    make_source("inbox")
+    slack(message("R&amp;D: &lt;$50k?"))
+    slack(urlencode({"text": "R&amp;D: &gt;$80k?", "trigger_id": "9"}), kind="application/x-www-form-urlencoded")
+    assert {one.text for one in Intake.objects.all()} == {"R&D: <$50k?", "R&D: >$80k?"}
 
 
 def test_slacks_own_check_of_the_address_is_answered() -> None:
@@ -172,6 +179,15 @@ def test_a_subject_too_long_for_a_title_is_shortened_there_and_whole_on_the_page
         for block in OutboxEntry.objects.get().children
     ]
     assert said == ["From ana@example.com in inbox@example.com", subject, "In Porto."]
+
+
+def test_the_words_of_a_mail_that_is_html_alone_are_kept() -> None:
+    make_source("inbox")
+    assert mail(letter(text="", html="<p>In <b>Porto</b>?</p>")).status_code == 201
+    assert Intake.objects.get().text == "In Porto?"
+    assert mail(letter(html="<p>In Faro.</p>", message_id="<2@x>")).status_code == 201
+    assert Intake.objects.get(external_id="<2@x>").text == "In Porto."
+    assert mail(letter(text="", html=f"<p>{'a' * 400_001}</p>", message_id="<3@x>")).status_code == 413
 
 
 @pytest.mark.parametrize("found", ["[]", "no json", {"subject": 3}, {"subject": "", "text": " "}])

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from emm.audit import AuditEntry
+from emm.audit import AuditEntry, record
 from notion_sync.models import Double, DoublesCheck, OutboxEntry
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +54,23 @@ def test_the_difference_is_shown_escaped_and_settled_for_each_property(admin_cli
     entry.refresh_from_db()
     assert (entry.status, entry.values, entry.conflict[0]["choice"]) == ("waiting", {}, "theirs")
     assert AuditEntry.objects.get().reason == "They are right."
+    history = admin_client.get(f"{LIST}{entry.pk}/history/").content.decode()
+    assert all(words in history for words in ("admin", "outboxentry.choose", "They are right."))
+
+
+def test_the_history_tells_whoever_may_see_the_row_and_of_no_other_row() -> None:
+    entry, other = make(), make()
+    record("outboxentry.take_back", other, by="Ana", reason="Another one.")
+    assert "Nobody has changed this row" in viewer().get(f"{LIST}{entry.pk}/history/").content.decode()
+
+
+def test_what_a_person_kept_is_not_said_to_be_taken_back(admin_client: Client) -> None:
+    entry = make()
+    kept = [{"property": "Status", "base": "Processing", "ours": None, "theirs": "Skipped", "choice": "theirs"}]
+    make(kind="trash", undoes=entry, emm_id=entry.emm_id, sequence=1, values={}, conflict=kept)
+    shown = admin_client.get(f"{LIST}{entry.pk}/change/").content.decode()
+    assert "a person kept what stood there" in shown
+    assert "Taken back by" not in shown
 
 
 def test_a_delivered_write_is_taken_back_once(admin_client: Client) -> None:

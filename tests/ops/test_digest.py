@@ -129,6 +129,21 @@ def test_a_long_list_says_how_much_is_left_out(policy: NoticePolicy) -> None:
     assert "And 3 more" in Digest.objects.get(kind=DAILY).body
 
 
+def test_many_held_items_hide_no_problem_that_concerns_all(policy: NoticePolicy) -> None:
+    for number in range(13):
+        make_item(f"Item {number}", state=InboxItem.State.HELD, state_reason="Stood there when it was adopted.")
+    source = make_source("tasks")
+    type(source).objects.filter(pk=source.pk).update(hold="Name is missing.")
+    alert = Alert.objects.create(key="slo.poller", severity="critical", detail="No poll for an hour.")
+    Alert.objects.filter(pk=alert.pk).update(
+        fired_at=digest.boundary(DAILY, policy, database_now()) - timedelta(hours=1)
+    )
+    run_stage("digests")
+    body = Digest.objects.get(kind=DAILY).body
+    assert "Name is missing." in body
+    assert "No poll for an hour." in body
+
+
 def test_it_goes_to_the_channels_that_want_it_each_by_itself(policy: NoticePolicy) -> None:
     NoticePolicy.objects.update(weekly=False)
     wanted = [channel("one", digests=True), channel("two", digests=True)]

@@ -354,13 +354,16 @@ def test_what_a_channel_did_not_take_goes_out_with_the_first_message_that_it_tak
     assert notices.dead_channels() == []
 
 
-def test_a_message_that_no_channel_took_for_a_day_says_so_and_can_be_queued_again(listener: HTTPServer) -> None:
+def test_a_message_that_no_channel_took_for_a_day_says_so_and_can_be_queued_again(
+    listener: HTTPServer, admin_client: Client
+) -> None:
     channel = reach("team", DEAF)
     notices.tell("Subject", "Body", about="alert", channels=[channel])
     let_pass(hours=25)
     given_up = Notice.objects.get()
     assert given_up.status == "never"
     assert "It was tried for a day." in given_up.last_error
+    assert given_up.last_error in admin_client.get("/admin/ops/channel/").content.decode()
     assert notices.dead_channels() == [channel]
     channel.url = f"json://127.0.0.1:{listener.server_port}"
     channel.save()
