@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from notion_sync.installation import TITLE
+from notion_sync.models.setting_up import TO_MEND
 from notion_sync.setup import command_center, seeds
 from notion_sync.setup.databases import to_name
 from notion_sync.setup.survey import Survey
@@ -16,7 +17,7 @@ def changes(survey: Survey) -> list[str]:
 
     Reads the pages of the databases that get some; raises as client does.
     """
-    lines = [f"To mend first: {what} {fix}" for what, fix in survey.problems]
+    lines = [f"{TO_MEND}{what} {fix}" for what, fix in survey.problems]
     lines += _center(survey) + _properties(survey)
     if not survey.problems:
         for key, names in to_name(survey.found).items():
