@@ -165,7 +165,7 @@ class SetupRunAdmin(SuperusersOnly, JobAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         row = get_object_or_404(SetupRun, pk=object_id if object_id.isdecimal() else 0)
-        if request.method == "POST" and row.only_look and row.status == SetupRun.Status.DONE:
+        if request.method == "POST" and (row.stopped or (row.only_look and row.status == SetupRun.Status.DONE)):
             try:
                 return HttpResponseRedirect(change_page(self._go_on(request, row)))
             except ValidationError as error:
@@ -175,19 +175,21 @@ class SetupRunAdmin(SuperusersOnly, JobAdmin):
             "title": "What set-up would do" if row.only_look else "Set-up",
             "row": row,
             "going": row.status in (SetupRun.Status.WAITING, SetupRun.Status.RUNNING),
-            "blocked": any(line.startswith("To mend first") for line in row.lines),
         }
         return TemplateResponse(request, "notion_sync/set_up_run.html", context)
 
     def _go_on(self, request: HttpRequest, row: SetupRun) -> SetupRun:
-        """The run that follows a look: the steps, or a look at what taking the workspace over would change.
+        """The run that follows: the steps, a look at what taking the workspace over would change, or once more a look.
 
         Raises ValidationError where a take-over is not confirmed for the installation that was found, or has no reason.
         """
         wishes = Wishes(row.adopt, row.take_over, row.databases, row.data_sources)
         reason = request.POST.get("reason", "").strip()[:LONGEST_REASON]
-        if row.served_by and not row.take_over:
+        if row.served_by and not row.take_over and request.POST.get("deed") != "again":
             wishes, why = replace(wishes, take_over=True), "A look before taking it over."
+            return runs.start(row.parent, wishes, only_look=True, by=person(request), reason=why)
+        if row.stopped:
+            why = "Another look, after what it named was mended."
             return runs.start(row.parent, wishes, only_look=True, by=person(request), reason=why)
         if row.served_by and not (reason and request.POST.get("stopped") == row.served_by):
             raise ValidationError(

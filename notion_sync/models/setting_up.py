@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Now
 
-from emm.jobs import Job
+from emm.jobs import Job, JobQuerySet
 from notion_sync.models.mirrors import InboxItem
 from notion_sync.models.sources import DataSource
+
+TO_MEND = "To mend first: "  # how the line of a look begins that stands in the way of set-up
+
+
+class SetupRunQuerySet(JobQuerySet):
+    """Runs of set-up: whoever started one has watched its end."""
+
+    def stuck(self) -> Self:
+        """The newest set-up, where it stopped: a look changed nothing, and an older run was followed by another."""
+        newest = self.model._default_manager.filter(only_look=False).order_by("-pk").values("pk")[:1]
+        return super().stuck().filter(pk__in=newest)
 
 
 class SetupRun(Job):
@@ -35,6 +48,8 @@ class SetupRun(Job):
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField(db_default=Now())
 
+    objects = models.Manager.from_queryset(SetupRunQuerySet)()
+
     class Meta(Job.Meta):
         verbose_name_plural = "set up Notion"
         constraints = [
@@ -46,6 +61,12 @@ class SetupRun(Job):
 
     def __str__(self) -> str:
         return f"{'look' if self.only_look else 'set-up'} {self.pk}"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a person must mend something before it is worth another look."""
+        blocked = any(line.startswith(TO_MEND) for line in self.lines)
+        return self.status in (self.Status.NEVER, self.Status.DEAD) or (self.only_look and blocked)
 
 
 class SchemaCheck(Job):

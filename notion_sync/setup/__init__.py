@@ -6,8 +6,6 @@ before it writes, so a run that was cut off at any call is simply run again: it 
 
 from __future__ import annotations
 
-from django.conf import settings
-
 from notion_sync.setup import command_center, databases, seeds
 from notion_sync.setup.addresses import notion_id
 from notion_sync.setup.preview import changes
@@ -30,9 +28,8 @@ def prepare(parent: str, report: Report, wishes: Wishes | None = None) -> None:
     for line in databases.complete(survey):
         report(line)
     seeds.store(survey, wishes)
-    areas, agents = survey.found["areas"], survey.found["agents"]
-    report(seeds.plant(areas, "area", seeds.AREAS))
-    report(seeds.plant(agents, "persona", seeds.personas(settings.ANTHROPIC_MODELS)))
+    for key, (kind, pages) in seeds.wanted().items():
+        report(seeds.plant(survey.found[key], kind, pages))
     for line in command_center.furnish(survey):
         report(line)
     report("The workspace is ready.")

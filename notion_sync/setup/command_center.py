@@ -12,10 +12,15 @@ from emm.jobs import Misconfigured, Never
 from notion_sync import client, installation
 from notion_sync.document import Block, Callout, Heading, blocks
 from notion_sync.installation import TITLE
-from notion_sync.models import Workspace
+from notion_sync.models import DataSource, Workspace
 from notion_sync.setup.survey import Found, Survey
 
 STATUS = Callout("What happens here shows up in this box within 15 minutes.", "📊")
+VIEWS = {  # the linked views, by name: of which database
+    "Inbox: not processed yet": "inbox",
+    "Waiting for a decision": "actions",
+    "Decided this week": "actions",
+}
 BY_HAND = "docs/NOTION_DASHBOARD_SETUP.md says how to make them by hand."
 
 
@@ -67,10 +72,9 @@ def furnish(survey: Survey) -> Iterator[str]:
     """Put links to the databases on the page, and views of them where Notion offers any. Yields a line for each step."""
     page_id = survey.center.page_id
     assert page_id is not None
-    linked = {b["link_to_page"].get("database_id") for b in survey.center.blocks if b["type"] == "link_to_page"}
-    missing = [one.database_id for one in survey.found.values() if one.database_id not in linked]
+    missing = not_linked(survey)
     if missing:
-        heading = [] if linked else blocks([Heading("The databases")])
+        heading = [] if _linked(survey) else blocks([Heading("The databases")])
         links = [
             {"type": "link_to_page", "link_to_page": {"type": "database_id", "database_id": one}} for one in missing
         ]
@@ -78,34 +82,49 @@ def furnish(survey: Survey) -> Iterator[str]:
             client.append_children(page_id, heading + links)
     yield f"{TITLE}: {len(missing)} link{pluralize(missing)} made, {len(survey.found) - len(missing)} there before."
     try:
-        made = sum(_view(survey, name, survey.found[key], wanted) for name, key, wanted in views(survey.found))
+        wanted = _filters(survey.found)
+        made = sum(_view(survey, name, survey.found[key], wanted[name]) for name, key in VIEWS.items())
         yield f"{TITLE}: {made} view{pluralize(made)} made."
     except (Misconfigured, Never) as refusal:
         yield f"{TITLE}: Notion made no view here. {BY_HAND} ({refusal})"
 
 
-def views(found: Mapping[str, Found]) -> list[tuple[str, str, dict[str, Any]]]:
-    """The linked views: name, key of the database, filter."""
+def not_linked(survey: Survey) -> list[str]:
+    """Ids of the databases there are to which no link on the page leads."""
+    linked = _linked(survey)
+    return [one.database_id for one in survey.found.values() if one.database_id not in linked]
+
+
+def _linked(survey: Survey) -> set[str]:
+    return {b["link_to_page"].get("database_id") for b in survey.center.blocks if b["type"] == "link_to_page"}
+
+
+def absent_views(survey: Survey) -> list[str]:
+    """Names of the linked views that the page never had, or that show a database which is another one now."""
+    row = Workspace.objects.filter(pk=1).first()
+    made = row.view_ids if row and str(row.command_center_page_id) == survey.center.page_id else {}
+    stored = {key: str(id) for key, id in DataSource.objects.values_list("key", "data_source_id")}
+    there = {key for key, one in survey.found.items() if stored.get(key) == one.data_source_id}
+    return [name for name, key in VIEWS.items() if name not in made or key not in there]
+
+
+def _filters(found: Mapping[str, Found]) -> dict[str, dict[str, Any]]:
+    """What each linked view shows."""
     inbox, actions = found["inbox"].ids, found["actions"].ids
     untouched = [
         {"property": inbox["Status"], "select": how} for how in ({"is_empty": True}, {"equals": "Unprocessed"})
     ]
-    return [
-        ("Inbox: not processed yet", "inbox", {"or": untouched}),
-        (
-            "Waiting for a decision",
-            "actions",
-            {"property": actions["Approval_Status"], "select": {"equals": "Pending"}},
-        ),
-        ("Decided this week", "actions", {"property": actions["Approved_Date"], "date": {"this_week": {}}}),
-    ]
+    return {
+        "Inbox: not processed yet": {"or": untouched},
+        "Waiting for a decision": {"property": actions["Approval_Status"], "select": {"equals": "Pending"}},
+        "Decided this week": {"property": actions["Approved_Date"], "date": {"this_week": {}}},
+    }
 
 
-def forget_views(found: Mapping[str, Found], replaced: Collection[str]) -> None:
+def forget_views(replaced: Collection[str]) -> None:
     """Let the views of the databases with these keys be made again: those that there are show what was there before."""
     row = Workspace.objects.get(pk=1)
-    gone = {name for name, key, _ in views(found) if key in replaced}
-    kept = {name: view_id for name, view_id in row.view_ids.items() if name not in gone}
+    kept = {name: view_id for name, view_id in row.view_ids.items() if VIEWS[name] not in replaced}
     Workspace.objects.filter(pk=1).update(view_ids=kept)
 
 

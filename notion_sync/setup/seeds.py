@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,11 @@ def personas(models: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     return {name: {**values, "Active": True, "API_Model": own[name]} for name, values in PERSONAS.items()}
 
 
+def wanted() -> dict[str, tuple[str, Mapping[str, Mapping[str, Any]]]]:
+    """What a workspace starts with: key of the database to the kind of its pages, and those by title."""
+    return {"areas": ("area", AREAS), "agents": ("persona", personas(settings.ANTHROPIC_MODELS))}
+
+
 @transaction.atomic
 def store(survey: Survey, wishes: Wishes) -> None:
     """Keep every id. The inbox of an adopted workspace gets the time up to which its pages wait for a release."""
@@ -73,22 +78,19 @@ def store(survey: Survey, wishes: Wishes) -> None:
         adopted = key == "inbox" and not one.made and (wishes.adopt or not one.by_us)
         first = {**values, "backlog_until": now if adopted else None}
         DataSource.objects.update_or_create(key=key, defaults=values, create_defaults=first)
-    command_center.forget_views(survey.found, replaced)
+    command_center.forget_views(replaced)
 
 
 def plant(found: Found, kind: str, pages: Mapping[str, Mapping[str, Any]]) -> str:
-    """Make the pages that were never there: neither our key nor the title is in Notion, nor our key known here.
-
-    Raises Later where an answer was lost so recently that Notion's query may not show the page yet.
-    """
-    title = next(declared.name for declared in found.database.properties if declared.type == "title")
-    keys, titles = (set(), set()) if found.made else _present(found, title)
+    """Make the pages that were never there. Raises Later where an answer was lost so recently that Notion's query may not show the
+    page yet."""
+    title = _title(found)
     made = 0
-    for name, values in pages.items():
+    for name in list(pages) if found.made else missing(found, kind, pages):
         emm_id = str(emm_id_for(name, kind))
-        if emm_id in keys or name.casefold() in titles or _was_sent(found, emm_id, name):
+        if _was_sent(found, emm_id, name):
             continue
-        written = {title: name, EMM_ID: emm_id, **values}
+        written = {title: name, EMM_ID: emm_id, **pages[name]}
         body = {
             found.ids[key]: properties.write(found.database.property(key).type, value) for key, value in written.items()
         }
@@ -105,6 +107,16 @@ def plant(found: Found, kind: str, pages: Mapping[str, Mapping[str, Any]]) -> st
     return f"{found.database.title}: {made} page{pluralize(made)} made, {len(pages) - made} there before."
 
 
+def missing(found: Found, kind: str, pages: Iterable[str]) -> list[str]:
+    """Titles of the pages that were never there: neither our key nor the title is in Notion, nor our key known here."""
+    keys, titles = _present(found, _title(found))
+    return [name for name in pages if str(emm_id_for(name, kind)) not in keys and name.casefold() not in titles]
+
+
+def _title(found: Found) -> str:
+    return next(declared.name for declared in found.database.properties if declared.type == "title")
+
+
 def _present(found: Found, title: str) -> tuple[set[str], set[str]]:
     """EMM_IDs and titles (case folded) of the pages in Notion, and the EMM_IDs of pages that once were."""
     mirrored: set[str] = set()
@@ -117,7 +129,7 @@ def _present(found: Found, title: str) -> tuple[set[str], set[str]]:
         answer = client.query(found.data_source_id, start_cursor=cursor)
         for page in answer.pages:
             by_id = {prop["id"]: properties.read(prop) for prop in page["properties"].values()}
-            keys.add(by_id.get(found.ids[EMM_ID]) or "")
+            keys.add(by_id.get(found.ids.get(EMM_ID, "")) or "")
             titles.add((by_id.get(found.ids[title]) or "").casefold())
         cursor = answer.next_cursor
         if cursor is None:

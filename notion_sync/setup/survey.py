@@ -98,6 +98,7 @@ class Survey:
     lacks: list[str] = field(default_factory=list)
     served_by: str = ""
     gone: dict[str, str] = field(default_factory=dict)  # key to the data source id of one that we knew
+    unclear: set[str] = field(default_factory=set)  # keys of databases of which a person must say first which it is
 
     def refuse(self) -> None:
         """Raises Unfit where there is a problem."""
@@ -124,7 +125,7 @@ def look(parent: str, report: Report, wishes: Wishes) -> Survey:
     for found in survey.found.values():
         survey.problems += differences(found, survey)
     survey.served_by = survey.center.foreign
-    if wishes.adopt and not survey.served_by:
+    if not survey.served_by and (wishes.adopt or search.chosen):
         survey.served_by = installation.other_center(_ids(survey), survey.center)
     if survey.served_by and not wishes.take_over:
         survey.problems.insert(0, installation.refusal(survey.served_by))
@@ -195,6 +196,11 @@ class _Search:
     wishes: Wishes
     children: Sequence[Mapping[str, Any]]
 
+    @property
+    def chosen(self) -> bool:
+        """Whether a person or a variable says of any database which it is: it may stand where another installation serves it."""
+        return any(self._named(database) for database in DATABASES.values())
+
     def find(self, database: Database) -> None:
         """Add the database to the survey, or a problem, or nothing where it is to be made."""
         try:
@@ -202,6 +208,7 @@ class _Search:
             source_id = there and self._choose(database, there)
         except Misconfigured as error:
             self.survey.problems.append((error.what, error.fix))
+            self.survey.unclear.add(database.key)
             return
         if not there or not source_id:
             return
@@ -334,7 +341,7 @@ def lacking_options(found: Found) -> list[tuple[str, str]]:
         there = {option["name"] for option in prop.get("select", {}).get("options", [])}
         lacking = ", ".join(option for option in needed if option not in there)
         if prop.get("type") == "select" and lacking:
-            what = f"{name} in {found.database.title} cannot be set to {lacking}, which we act on."
+            what = f"{name} in {found.name} cannot be set to {lacking}, which we act on."
             problems.append((what, f"Add that in Notion as an option, written just so, {AGAIN}."))
     return problems
 
@@ -352,7 +359,7 @@ def differences(found: Found, survey: Survey) -> list[tuple[str, str]]:
 
 
 def _difference(found: Found, declared: Property, prop: Mapping[str, Any], survey: Survey) -> tuple[str, str] | None:
-    name, title = declared.name, found.database.title
+    name, title = declared.name, found.name
     rename = f"Rename that property in Notion, {AGAIN}: it adds its own."
     if prop["type"] != declared.type:
         return f"{name} in {title} is of type {prop['type']}; we need {declared.type}.", rename

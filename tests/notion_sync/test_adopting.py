@@ -95,15 +95,37 @@ def test_one_of_several_data_sources_is_chosen_explicitly(sandbox: Sandbox) -> N
 
 
 def test_a_dry_run_says_every_change_and_makes_none(sandbox: Sandbox) -> None:
-    database(sandbox, "Areas")
+    mine = database(sandbox, "Areas")
+    health = {"Name": {"title": [{"text": {"content": "health"}}]}}
+    sandbox.as_person(
+        "POST", "/pages", {"parent": {"data_source_id": mine["data_sources"][0]["id"]}, "properties": health}
+    )
     sandbox.control("log/clear")
     out = StringIO()
     call_command("setup_notion", parent=sandbox.root_page_id, adopt=True, dry_run=True, stdout=out)
     assert "Areas: would get Status, Vision, EMM_ID." in out.getvalue()
     assert "System Inbox: would be made, with 14 properties." in out.getvalue()
+    assert "Areas: would get the pages Career, Finance, Relationships, " in out.getvalue()
+    assert "Agent Registry: would get the pages The Entrepreneur, The Quant, The Auditor." in out.getvalue()
+    assert "Command Center: would get 10 links to databases." in out.getvalue()
+    assert "Command Center: would get the linked views Inbox: not processed yet, Waiting" in out.getvalue()
     assert writes(sandbox) == []
     assert not Workspace.objects.exists()
     assert not DataSource.objects.exists()
+
+
+def test_after_set_up_a_dry_run_foresees_nothing_and_a_database_that_must_be_chosen_is_not_said_to_be_made(
+    sandbox: Sandbox,
+) -> None:
+    prepare(sandbox)
+    said = foreseen(sandbox).splitlines()[2:]
+    assert {line.partition(": ")[2] for line in said[:-1]} == {"its properties stay as they are."}
+    second = {"parent": {"type": "database_id", "database_id": str(DataSource.objects.get(key="areas").database_id)}}
+    sandbox.as_person("POST", "/data_sources", {**second, "properties": {"N": {"title": {}}}})
+    DataSource.objects.all().delete()
+    said = foreseen(sandbox)
+    assert "To mend first: Areas has these data sources" in said
+    assert "\nAreas: " not in said
 
 
 THEIRS = "Related to Executive Intents (Source)"  # as Notion names the other side of a relation that a person makes
@@ -137,7 +159,7 @@ def test_a_relation_that_people_made_keeps_the_names_of_both_its_sides(sandbox: 
     assert schema(sandbox, "inbox")[THEIRS]["id"] == theirs
     assert DataSource.objects.get(key="inbox").property_ids["Routed_to_Intent"] == theirs
     assert {"Routed_to_Task", "Routed_to_Node"} <= set(schema(sandbox, "inbox"))
-    assert "System Inbox: stays as it is." in foreseen(sandbox)
+    assert "System Inbox: its properties stay as they are." in foreseen(sandbox)
 
 
 def test_only_what_an_interrupted_run_added_is_named_by_the_next(sandbox: Sandbox) -> None:
@@ -179,15 +201,20 @@ def test_an_option_that_people_choose_and_we_act_on_is_asked_for_when_a_database
     adopt(sandbox)  # it is ours to serve by now: people may do without an option
 
 
-def test_databases_that_another_installation_serves_are_not_adopted_from_another_page(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("how", ["adopted", "named", "in a variable"])
+def test_databases_that_another_installation_serves_are_not_used_from_another_page(
+    sandbox: Sandbox, settings: Any, how: str
+) -> None:
     prepare(sandbox)
     inbox = str(DataSource.objects.get(key="inbox").database_id)
+    named = {} if how == "in a variable" else {"inbox": inbox}
+    settings.NOTION_DATABASES = {} if named else {"NOTION_DB_SYSTEM_INBOX": inbox}
     Workspace.objects.all().delete()
     DataSource.objects.all().delete()
     other = {"parent": {"page_id": sandbox.root_page_id}, "properties": {"title": {"title": []}}}
     page = sandbox.as_person("POST", "/pages", other)["id"]
     with pytest.raises(Misconfigured, match="Another installation"):
-        setup.prepare(page, lambda line: None, setup.Wishes(adopt=True, databases={"inbox": inbox}))
+        setup.prepare(page, lambda line: None, setup.Wishes(adopt=how == "adopted", databases=named))
 
 
 def test_a_task_is_made_whatever_states_the_adopted_database_knows(sandbox: Sandbox) -> None:

@@ -92,6 +92,34 @@ def test_what_must_be_mended_ends_the_run_with_its_fix(sandbox: Sandbox, console
     shown = console.get(f"{PAGE}{looked.pk}/change/").content.decode()
     assert "not shared with the integration" in shown
     assert "Connections" in shown
+    assert not SetupRun.objects.stuck().exists()  # whoever looked has seen it: nobody else is called
+
+
+def test_a_look_that_was_refused_is_taken_again_with_the_same_choices(sandbox: Sandbox, console: Client) -> None:
+    said = {"deed": "look", "address": sandbox.root_page_id, "adopt": "on", "database_inbox": "My box"}
+    console.post(PAGE, said)
+    run_stage("setup")
+    refused = SetupRun.objects.latest("pk")
+    page = f"{PAGE}{refused.pk}/change/"
+    assert b"My box" in console.get(page).content
+    assert b"Set it up" not in console.get(page).content
+    console.post(page, {"deed": "again"})
+    again = SetupRun.objects.latest("pk")
+    assert (again.only_look, again.adopt, again.databases) == (True, True, {"inbox": "My box"})
+    assert again != refused
+
+
+def test_a_set_up_that_stopped_needs_a_person_until_another_follows(sandbox: Sandbox, console: Client) -> None:
+    nowhere = "d0000000-0000-4000-8000-00000000ffff"
+    stopped = SetupRun.objects.create(parent=nowhere, asked_by="ada")
+    run_stage("setup")
+    assert list(SetupRun.objects.stuck()) == [stopped]
+    console.post(f"{PAGE}{stopped.pk}/change/", {"deed": "again"})
+    run_stage("setup")
+    assert list(SetupRun.objects.stuck()) == [stopped]
+    SetupRun.objects.create(parent=sandbox.root_page_id, asked_by="ada")
+    run_stage("setup")
+    assert not SetupRun.objects.stuck().exists()
 
 
 def test_a_workspace_is_taken_over_once_a_person_has_confirmed_from_whom_and_said_why(
