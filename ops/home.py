@@ -13,6 +13,7 @@ from django.utils import timezone
 from analysis import desk
 from analysis.models import Policy
 from emm.schedule import STAGES
+from notion_sync import backlog
 from notion_sync.models import DataSource, InboxItem
 from ops import duties, overview, papers, readiness, spend
 from ops.models import Alert, Incident, Release
@@ -40,16 +41,23 @@ class Line(NamedTuple):
 def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Put what needs attention on top of the console's first page, for those who may see it."""
     lines = []
+    if request.user.is_superuser and not DataSource.objects.exists():
+        lines.append(_set_up())
     if request.user.has_perm("analysis.view_proposal") or request.user.has_perm("analysis.decide_proposal"):
         lines.append(_proposals())
     if request.user.has_perm("notion_sync.view_inboxitem"):
-        lines += [_items(), *_jobs()]
+        lines += [_items(), *_backlog(), *_jobs()]
     if request.user.has_perm("notion_sync.view_datasource"):
         lines.append(_databases())
     if request.user.has_perm("ops.view_proberun"):
         lines += [_calls(), _money(), _alerts(), _incidents(), _follow_ups(), _duties(), _readiness()]
     context["home"] = lines
     return context
+
+
+def _set_up() -> Line:
+    page = reverse("admin:notion_sync_setuprun_changelist")
+    return Line("Notion is not set up yet: nothing is read or written before.", True, "Set up Notion", page)
 
 
 def _proposals() -> Line:
@@ -68,6 +76,14 @@ def _items() -> Line:
     )
     page = reverse("admin:notion_sync_inboxitem_changelist")
     return Line(text, bool(count), "Held items", f"{page}?state__exact={InboxItem.State.HELD}")
+
+
+def _backlog() -> list[Line]:
+    count = backlog.held().count()
+    text = (
+        f"{count} item{'s' if count > 1 else ''} of before the adoption wait{'' if count > 1 else 's'} for a release."
+    )
+    return [Line(text, False, "Backlog", reverse("admin:notion_sync_backlog_changelist"))] if count else []
 
 
 def _jobs() -> list[Line]:

@@ -46,7 +46,9 @@ def test_the_counts_by_state_add_up_to_all_items(admin_client: Client) -> None:
 
 
 def test_the_first_page_leads_to_what_is_held_and_names_the_fix_of_a_database(admin_client: Client) -> None:
-    assert "No item is held." in admin_client.get("/admin/").content.decode()
+    shown = admin_client.get("/admin/").content.decode()
+    assert "No item is held." in shown
+    assert "Notion is not set up yet" in shown
     make("held", 2)
     InboxItem.objects.create(state="held", backlog="held")
     InboxItem.objects.create(state="held", in_trash=True)
@@ -56,6 +58,8 @@ def test_the_first_page_leads_to_what_is_held_and_names_the_fix_of_a_database(ad
     assert "2 items are held" in shown
     assert f"{LIST}?state__exact=held" in shown
     assert "restore it in Notion." in shown
+    assert "1 item of before the adoption waits for a release." in shown
+    assert "not set up" not in shown
 
 
 def test_a_list_that_is_not_counted_shows_no_number_of_results(admin_client: Client) -> None:

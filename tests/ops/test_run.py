@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +229,13 @@ def test_uvicorn_serves_the_product_by_itself(state: Path) -> None:
         server.wait(PATIENCE)
     assert isinstance(root["poller_running"], bool)
     assert health["components"]["database"]["state"] == "ok"
+
+
+def test_whoever_has_not_set_up_notion_is_led_there() -> None:
+    out = StringIO()
+    command = run.Command(stdout=out)
+    command.greet()
+    assert "Set up" not in out.getvalue()
+    command.set_up_page = "/admin/notion_sync/setuprun/"
+    command.greet()
+    assert re.search(r"Set up +http://127.0.0.1:\d+/admin/notion_sync/setuprun/", out.getvalue())

@@ -20,6 +20,7 @@ import structlog
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
+from django.urls import reverse
 
 from emm import credentials, engines, environment
 from emm.jobs import Later, Never
@@ -36,6 +37,7 @@ ENGINE_CHECK_SECONDS = 5.0
 class Command(BaseCommand):
     """Raises CommandError, one line, for a taken port, a dead server, or a Notion that set-up cannot use."""
 
+    set_up_page = ""  # where a person sets Notion up; empty once that has been done
     help = "Runs web, workers, beat and, where a key is missing, the sandbox, until Ctrl-C or SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,6 +49,7 @@ class Command(BaseCommand):
             check_ports()
             call_command("prepare", stdout=self.stdout)
             self.prepare_workspace()
+            self.set_up_page = "" if DataSource.objects.exists() else reverse("admin:notion_sync_setuprun_changelist")
             connections.close_all()
             self.supervise()
         self.say("Stopped.")
@@ -68,7 +71,9 @@ class Command(BaseCommand):
             self.say("Preparing the Notion workspace.")
             self.set_up(settings.NOTION_PARENT_PAGE)
         elif not serves_notion() and not DataSource.objects.exists():
-            self.say("No Notion workspace is known yet: manage.py setup_notion --parent PAGE builds one.")
+            self.say(
+                "No Notion workspace is known yet: set it up at the address below, or with manage.py setup_notion."
+            )
 
     def set_up(self, parent: str) -> None:
         try:
@@ -99,6 +104,8 @@ class Command(BaseCommand):
         where = f"cat {shlex.quote(str(kept))}" if kept.exists() else "the one that you chose"
         address = f"http://127.0.0.1:{settings.PORT}"
         self.say(f"\nConsole    {address}/admin/    (user: admin, password: {where})")
+        if self.set_up_page:
+            self.say(f"Set up     {address}{self.set_up_page}    (Notion: choose the page, watch the steps)")
         if serves_notion():
             self.say(f"Workspace  {settings.SANDBOX_URL}/    (a sandbox; NOTION_API_KEY names the real one)")
         self.say(f"Health     {address}/health\nAPI        {address}/api/docs/\n\nCtrl-C stops everything.\n")
