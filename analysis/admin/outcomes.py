@@ -61,7 +61,7 @@ class OutcomeAdmin(JobAdmin):
         "how", "answered_at", "lessons", "status", "last_error",
     )  # fmt: skip
     readonly_fields = ("stands", "projected", "scores", "lessons")
-    actions_detail = ("answer",)
+    actions_detail = ("answer", *JobAdmin.actions_detail)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Outcome]:
         return super().get_queryset(request).select_related("settlement__synthesis__analysis__item")

@@ -46,7 +46,7 @@ class TriageAdmin(JobAdmin):
     list_select_related = ("item",)
     exclude = ("answer",)
     readonly_fields = ("said", "area", "sent_elsewhere")
-    actions_detail = ("reroute", "set_depth")
+    actions_detail = ("reroute", "set_depth", *JobAdmin.actions_detail)
 
     class Media:
         css = {"all": ["emm/reading.css"]}

@@ -26,7 +26,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold import paginator as unfold_paginator
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminTextInputWidget,
@@ -148,6 +148,7 @@ class JobAdmin(ReadOnlyAdmin):
     list_display: Any = ("__str__", "shown_status", "due_at", "failures", "error")
     list_filter: Any = (Attention,)
     actions = ("queue_again",)
+    actions_detail: Any = ("queue_this_again",)
 
     @display(description="status", ordering="status", label={
         Job.Status.DONE: "success", Job.Status.RUNNING: "info", Job.Status.NEVER: "danger", Job.Status.DEAD: "danger",
@@ -168,18 +169,43 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.action(description="Queue again", permissions=["operate"])
     def queue_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Try the chosen rows that stopped once more."""
-        count = skipped = 0
-        for job in queryset:
-            before = {"status": job.status, "failures": job.failures, "last_error": job.last_error}
-            try:
-                job.queue_again()
-            except LostLease:
-                skipped += 1
-                continue
-            record(f"{job._meta.model_name}.queue_again", job, by=person(request), before=before)
-            count += 1
+        tried = [_tried_again(job, person(request)) for job in queryset]
+        count, skipped = tried.count(True), tried.count(False)
         rest = f" {skipped} had not stopped and were left alone." if skipped else ""
         self.message_user(request, f"{count} queued again.{rest}", messages.SUCCESS if count else messages.WARNING)
+
+    def has_requeue_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Where the row has stopped."""
+        if not str(object_id).isdecimal() or not self.has_operate_permission(request):
+            return False
+        return bool(self.model._default_manager.stuck().filter(pk=object_id).exists())
+
+    @action(
+        description="Queue again",
+        permissions=["requeue"],
+        dialog={
+            "title": "Queue again",
+            "description": "It is tried once more, with a clean count. What stopped it stands under Last error.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Queue again",
+        },
+    )
+    def queue_this_again(self, request: HttpRequest, form: BaseDialogForm, object_id: int) -> HttpResponse:
+        job = self.model._default_manager.get(pk=object_id)
+        if _tried_again(job, person(request)):
+            return done(request, "Queued again: this page shows what becomes of it.", change_page(job))
+        return done(request, "It had not stopped and was left alone.", change_page(job), messages.WARNING)
+
+
+def _tried_again(job: Any, by: User) -> bool:
+    """Whether the row had stopped; then it is queued again."""
+    before = {"status": job.status, "failures": job.failures, "last_error": job.last_error}
+    try:
+        job.queue_again()
+    except LostLease:
+        return False
+    record(f"{job._meta.model_name}.queue_again", job, by=by, before=before)
+    return True
 
 
 class ReasonForm(forms.ModelForm):

@@ -83,7 +83,7 @@ class OutboxEntryAdmin(JobAdmin):
     list_select_related = ("item",)
     search_fields = ("=emm_id", "=page_id", "purpose")
     search_help_text = "EMM_ID, page id or purpose."
-    actions_detail = ("choose", "take_back")
+    actions_detail = ("choose", "take_back", *JobAdmin.actions_detail)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """What a person acts on comes first; the two columns that only the machine reads are left out."""

@@ -103,6 +103,15 @@ class OutboxEntry(Job):
         all_else = Q(item=self.item_id, pk__lt=self.pk) if self.last and self.item_id else Q()
         return earlier | needed | all_else
 
+    @property
+    def what_next(self) -> str:
+        """As of any job; and of one that has its turn after others, what it waits for."""
+        if self.status == self.Status.WAITING and not self.last_error:
+            first = OutboxEntry.objects.filter(self.ahead()).exclude(status=self.Status.DONE).order_by("pk").first()
+            if first is not None:
+                return f"It goes out after another: {first}. {first.last_error}".strip()
+        return super().what_next
+
     @classmethod
     def claim(cls, pk: Any) -> Self | None:
         """As any job, but not while what goes out ahead of it is still on its way.

@@ -174,7 +174,7 @@ class RuleStateAdmin(ReadOnlyAdmin):
 class BackupAdmin(JobAdmin):
     list_display = ("__str__", "shown_status", "made_at", "size", "error")
     actions_list: Any = ("back_up_now",)
-    actions_detail = ("drill",)
+    actions_detail = ("drill", *JobAdmin.actions_detail)
 
     @display(description="size")
     def size(self, backup: Backup) -> str | None:

@@ -48,6 +48,20 @@ def queue_again(client: Client, *entries: OutboxEntry) -> Any:
     return client.post("/admin/notion_sync/outboxentry/", chosen)
 
 
+def test_a_stopped_job_is_queued_again_from_its_own_page_and_no_other(admin_client: Client) -> None:
+    never, done = make_entry(status="never", last_error="Refused."), make_entry(status="done")
+    pages = {entry: f"/admin/notion_sync/outboxentry/{entry.pk}" for entry in (never, done)}
+    shown = {
+        entry: "queue_this_again" in admin_client.get(f"{page}/change/").content.decode()
+        for entry, page in pages.items()
+    }
+    assert shown == {never: True, done: False}
+    for page in pages.values():
+        admin_client.post(f"{page}/queue_this_again/", {"_form_submitted": "True"})
+    assert [OutboxEntry.objects.get(pk=entry.pk).status for entry in (never, done)] == ["waiting", "done"]
+    assert AuditEntry.objects.get().object_id == str(never.pk)
+
+
 def test_stopped_jobs_are_queued_again_and_counted(admin_client: Client) -> None:
     dead, done = make_entry(status="dead", failures=5, last_error="Boom."), make_entry(status="done")
     answer = queue_again(admin_client, dead, done)

@@ -86,6 +86,15 @@ def test_a_delivered_write_is_taken_back_once(admin_client: Client) -> None:
     assert "Taken back by" in shown
 
 
+def test_what_waits_for_its_turn_names_what_is_ahead_of_it(admin_client: Client) -> None:
+    first = make(status="never", purpose="make the task", last_error="Refused.")
+    second = make(status="waiting", emm_id=first.emm_id, sequence=1)
+    third = make(status="waiting", emm_id=first.emm_id, sequence=2)
+    for entry in (second, third):
+        shown = admin_client.get(f"{LIST}{entry.pk}/change/").content.decode()
+        assert "It goes out after another: update inbox: make the task. Refused." in shown
+
+
 def test_a_creation_names_what_relates_to_it(admin_client: Client) -> None:
     made = make(kind="create", source_key="intents", values={"Name": "Decide"}, base={})
     make(kind="create", source_key="tasks", values={"Name": "Call"}, needs=[made.emm_id], purpose="make task 1 of 1")
