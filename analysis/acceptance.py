@@ -225,7 +225,8 @@ def _task_changes(before: list[str], after: list[str]) -> list[str]:
     places = _task_places(before, after)
     changes = {place: f"Task {place + 1} removed: {_quoted(before[place])}" for place in places.removed}
     for place, to in places.moved.items():
-        changes[place] = f"Task {place + 1} moved to place {to + 1}: {_quoted(before[place])}"
+        where = f"moved to place {to + 1}" if to != place else f"kept place {to + 1} while others moved past it"
+        changes[place] = f"Task {place + 1} {where}: {_quoted(before[place])}"
     for place, to in places.reworded.items():
         changes[place] = f"Task {place + 1} reworded: {_quoted(before[place])} -> {_quoted(after[to])}"
     added = [f"Task {place + 1} added: {_quoted(after[place])}" for place in places.added]

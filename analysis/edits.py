@@ -1,11 +1,13 @@
 """What people change in plans again and again. Pure: no queries, no clock.
 
-Two edits are the same when their tasks share most of their words, whatever the order; which edits belong together is
-decided by the oldest of them, so that new settlements never take an old group apart.
+Two edits are the same when their tasks share most of their words, whatever the order; what a task has in quotation marks
+names its matter and does not count. Which edits belong together is decided by the oldest of them, so that new settlements
+never take an old group apart.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from analysis.models import HouseRule
 Kind = HouseRule.Kind
 
 ALIKE = 70  # of 100: fuzz.token_sort_ratio
+_NAMED = re.compile(r'“[^“”]*”|"[^"]*"')
 SHORTER, LONGER = 0.8, 1.25  # words left over words proposed, from where on a plan counts as shortened or lengthened
 
 # English words; a plan in another language has none of them, and then its tone is not measured.
@@ -87,7 +90,7 @@ def repeated(plans: Iterable[Decided]) -> list[Repeat]:
     oldest: dict[str, list[str]] = defaultdict(list)
     for plan in plans:
         for edit in _task_edits(plan):
-            groups, task = of_kind[edit.kind], (edit.before or edit.after).casefold()
+            groups, task = of_kind[edit.kind], _core(edit.before or edit.after)
             near = process.extract(
                 task, oldest[edit.kind], scorer=fuzz.token_sort_ratio, score_cutoff=ALIKE, limit=None
             )
@@ -137,4 +140,10 @@ def _kind(edit: acceptance.TaskEdit) -> Kind:
 
 
 def _similar(one: str, other: str) -> float:
-    return fuzz.token_sort_ratio(one.casefold(), other.casefold(), score_cutoff=ALIKE) if one or other else 100.0
+    return fuzz.token_sort_ratio(_core(one), _core(other), score_cutoff=ALIKE) if one or other else 100.0
+
+
+def _core(task: str) -> str:
+    """A task without letter case and what it names in quotation marks; whole where nothing else is in it."""
+    bare = " ".join(_NAMED.sub(" ", task).split())
+    return (bare if any(letter.isalnum() for letter in bare) else task).casefold()

@@ -21,6 +21,7 @@ from analysis.answers import Persona, PerspectiveAnswer, Plan, RebuttalAnswer, S
 from analysis.models import Analysis, Execution, Outcome, Settlement
 from emm.audit import record
 from emm.jobs import Job
+from emm.schedule import nudge
 from notion_sync import outbox
 from notion_sync.document import blocks
 from notion_sync.models import Action, DataSource, InboxItem, LogEntry, TrainingExample
@@ -261,6 +262,7 @@ def _follow(job: Settlement, analysis: Analysis, reading: Reading) -> None:
     item = analysis.item
     if reading.decision == Decision.APPROVED:
         Execution.objects.create(settlement=job, due_at=Now() + timedelta(seconds=settings.UNDO_SECONDS))
+        nudge("rules")  # whoever makes an edit for the third time need not wait a day for the proposal
         item.enter(
             InboxItem.State.DECIDED,
             f"Approved. The tasks are made {settings.UNDO_SECONDS} seconds later, unless the approval is taken back.",

@@ -132,6 +132,13 @@ TASKS = ["Call the bank about the loan", "Sign the contract", "Tell the neighbou
         ([*TASKS, "Buy a cake"], ['Task 4 added: "Buy a cake"']),
         ([TASKS[1], TASKS[2], TASKS[0]], ['Task 1 moved to place 3: "Call the bank about the loan"']),
         (
+            TASKS[::-1],
+            [
+                'Task 2 kept place 2 while others moved past it: "Sign the contract"',
+                'Task 3 moved to place 1: "Tell the neighbours"',
+            ],
+        ),
+        (
             [f"{TASKS[0]} {TASKS[1]}", TASKS[2]],
             [
                 'Task 1 reworded: "Call the bank about the loan" -> "Call the bank about the loan Sign the contract"',

@@ -217,12 +217,20 @@ def test_a_plan_that_was_emptied_before_the_approval_is_rated_zero(analysis: Ana
     assert len(job.changes) == 7
 
 
+def test_after_an_approval_repeated_edits_are_looked_for_at_once(
+    analysis: Analysis, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks() as sent:
+        run(make_settlement(analysis))
+    assert ("rules", None) in [callback.args[:2] for callback in sent]
+
+
 def test_reordered_tasks_are_told_as_moves(analysis: Analysis) -> None:
     plan = proposed_plan()
     run(make_settlement(analysis, plan=plan.model_copy(update={"tasks": plan.tasks[::-1]})))
     changes = Settlement.objects.get().changes
     assert changes
-    assert all(" moved to place " in change for change in changes)
+    assert all(" moved " in change for change in changes)
 
 
 def test_an_edit_of_200_kilobytes_and_strange_letters_is_stored_and_fits_the_page(analysis: Analysis) -> None:
