@@ -89,9 +89,10 @@ def correct(triage: Triage, route: Route, *, by: Actor, how: Correction.How, rea
     """
     with transaction.atomic():
         # In this order: a voice that finishes locks its analysis, then its item.
-        earlier = list(Analysis.objects.select_for_update().filter(item=triage.item_id, superseded="").order_by("pk"))
+        list(Analysis.objects.select_for_update().filter(item=triage.item_id, superseded="").order_by("pk"))
         triage = Triage.objects.select_for_update().get(pk=triage.pk)
         item = InboxItem.objects.select_for_update().get(pk=triage.item_id)
+        earlier = list(item.analyses.filter(superseded="").order_by("pk"))  # also a version opened until this moment
         if triage.route == route and not triage.stopped:
             raise ValidationError(f"Its route is {route} already.")
         if why := why_not(triage):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
@@ -150,3 +151,12 @@ def _poll(keys: Iterable[str]) -> None:
 def work() -> None:
     """Run everything that is due for items to a standstill, without asking Notion for changes."""
     run(WAY)
+
+
+def someone_waits_for_us() -> bool:
+    """Whether another connection waits for a lock that this one's transaction holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return bool(cursor.fetchone()[0])

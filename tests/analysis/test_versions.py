@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 from django.db.models import Sum
 
-from analysis import prompts, quotes, versions
-from analysis.models import Analysis, Depth, LLMCall, Synthesis
+from analysis import corrections, prompts, quotes, versions
+from analysis.answers import Route
+from analysis.models import Analysis, Correction, Depth, LLMCall, Synthesis
+from emm import schedule
 from notion_sync.models import Action, InboxItem, OutboxEntry
 from tests.analysis.rows import an_item
 from tests.factories import make_item, make_proposal
-from tests.world import Sandbox, run, run_stage
+from tests.world import Sandbox, run, run_stage, someone_waits_for_us
 
 pytestmark = pytest.mark.django_db
 AUDITOR = {"purpose": "persona", "contains": "You are The Auditor."}
@@ -49,6 +53,29 @@ def test_nothing_is_argued_again_while_it_is_being_argued(sandbox: Sandbox) -> N
     analysis = argued("Standard")
     with pytest.raises(ValidationError, match="still being argued"):
         versions.argue_again(analysis, Depth.DEEP, by="ana")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_version_that_was_opened_as_the_item_was_sent_elsewhere_counts_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schedule, "_send", lambda *_: None)
+    analysis = make_proposal()
+
+    def send_elsewhere() -> None:
+        try:
+            corrections.correct(analysis.item.triage, Route.OPERATIONAL, by="ana", how=Correction.How.CONSOLE)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as workers:
+        with transaction.atomic():
+            versions.argue_again(analysis, Depth.QUICK, by="ben")
+            sent = workers.submit(send_elsewhere)
+            while not (sent.done() or someone_waits_for_us()):
+                pass
+        sent.result()
+    assert [bool(one.superseded) for one in Analysis.objects.all()] == [True, True]
 
 
 def test_a_missing_voice_is_completed_later_without_buying_the_others_again(sandbox: Sandbox) -> None:

@@ -18,7 +18,7 @@ from notion_sync.models import DataSource, InboxItem, Intent, NotionCall, Outbox
 from tests.factories import make_item
 from tests.notion_sync.test_conflicts import select, stands
 from tests.notion_sync.test_outbox import SUBJECT, deliver_all, entry_of, fault, promise_task
-from tests.world import Sandbox, add_item, poll_now, run, text
+from tests.world import Sandbox, add_item, poll_now, run, someone_waits_for_us, text
 
 
 @pytest.fixture(autouse=True)
@@ -97,14 +97,6 @@ def test_a_write_to_the_same_page_at_the_same_moment_is_waited_for(monkeypatch: 
             while not (said.done() or someone_waits_for_us()):
                 pass
         assert said.result() == "Another write to its page is not delivered yet: a later word."
-
-
-def someone_waits_for_us() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def test_what_a_person_changed_since_is_a_conflict(workspace: Sandbox) -> None:
