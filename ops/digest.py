@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.template.defaultfilters import pluralize
 
 from analysis.models import Execution
 from analysis.pages import SYSTEM, log_values, shorten
@@ -113,7 +114,7 @@ def _sections(start: datetime, end: datetime, now: datetime) -> Iterator[Section
     yield "Decided and done", list(_done(start, end))
     cost, calls = overview.spent_between(start, end)
     budgets = [Line(f"Now: {spent}.") for spent in overview.spending(now)]
-    yield "Spent on models", [Line(f"{usd(cost)} in {calls} calls."), *budgets]
+    yield "Spent on models", [Line(f"{usd(cost)} in {calls} call{pluralize(calls)}."), *budgets]
     yield "Problems", list(_problems(start, end)) or [Line("None.")]
 
 
@@ -127,7 +128,7 @@ def _done(start: datetime, end: datetime) -> Iterator[Line]:
     ended = InboxItem.objects.filter(window, state=InboxItem.State.DONE).count()
     plans = Execution.objects.filter(status=Job.Status.DONE, status_since__gte=start, status_since__lt=end).count()
     tasks = Task.objects.filter(ours=True, created_time__gte=start, created_time__lt=end).count()
-    yield Line(f"{ended} items done, {plans} approved plans carried out, {tasks} tasks made.")
+    yield Line(f"Items done: {ended}. Approved plans carried out: {plans}. Tasks made: {tasks}.")
 
 
 def _problems(start: datetime, end: datetime) -> Iterator[Line]:

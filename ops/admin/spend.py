@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -116,7 +117,7 @@ def _bars(report: Report) -> list[dict[str, Any]]:
                 "y": f"{HEIGHT - tall:.1f}",
                 "width": f"{step - 4:.1f}",
                 "height": f"{tall:.1f}",
-                "says": f"{day.day:%Y-%m-%d}: {usd(day.cost)}, {day.calls:,} calls",
+                "says": f"{day.day:%Y-%m-%d}: {usd(day.cost)}, {day.calls:,} call{pluralize(day.calls)}",
                 "label": f"{day.day:%d}" if place % 5 == 0 else "",
                 "href": _ledger(**_on(day.day)),
             }

@@ -65,7 +65,7 @@ def dumped(found: dict[str, Any]) -> str:
 def in_words(found: dict[str, Any]) -> str:
     """For people."""
     lines = [f"{one['state']:9}{one['key']:24}{one['evidence']}\n{'':33}→ {one['fix']}" for one in found["blocking"]]
-    said = "Nothing stands in the way." if found["ready"] else f"{len(found['blocking'])} items stand in the way."
+    said = "Nothing stands in the way." if found["ready"] else f"In the way: {len(found['blocking'])}."
     if found["release"]:
         who = ", ".join(f"{role}: {name}" for role, name in found["signed"].items()) or "nobody"
         said += f" Release {found['release']} is {found['status']}; signed by {who}."
