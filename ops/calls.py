@@ -63,7 +63,8 @@ def open_due() -> None:
             words = f"Reminder {number}: for {span(waited)} a decision has waited for you: {{title}}"
             _open(proposal, Kind.REMIND, number, words, policy)
         if waited >= escalate and not Call.objects.filter(analysis=proposal.analysis, kind=Kind.ESCALATE).exists():
-            words = f"Nobody has decided for {span(waited)}, so others were told as well: {{title}}"
+            told = "so others were told as well" if _of_those_on_call() else "and nobody is on call who could be told"
+            words = f"Nobody has decided for {span(waited)}, {told}: {{title}}"
             _open(proposal, Kind.ESCALATE, 1, words, policy)
         _tell_of_a_change(proposal, now, policy)
 
@@ -134,9 +135,13 @@ def _channels(kind: Call.Kind) -> Iterable[Channel]:
     listening: QuerySet[Channel] = Channel.objects.filter(enabled=True, decisions=True)
     found = {channel.pk: channel for channel in listening}
     if kind == Kind.ESCALATE:
-        called = (contact.channel for contact in on_call(database_now()))
-        found |= {channel.pk: channel for channel in called if channel is not None and channel.enabled}
+        found |= {channel.pk: channel for channel in _of_those_on_call()}
     return found.values()
+
+
+def _of_those_on_call() -> list[Channel]:
+    called = (contact.channel for contact in on_call(database_now()))
+    return [channel for channel in called if channel is not None and channel.enabled]
 
 
 def _owners(analysis: Analysis) -> list[uuid.UUID]:

@@ -214,7 +214,7 @@ class Analysis(models.Model):
         if self.superseded or Synthesis.objects.filter(analysis=self).exists():
             return
         unfinished = list(self.perspectives.exclude(status__in=(Job.Status.DONE, Job.Status.NEVER, Job.Status.DEAD)))
-        waiting = [voice.absence for voice in unfinished if _postponed(voice)]
+        waiting = [f"{voice.absence} {voice.what_next}" for voice in unfinished if _postponed(voice)]
         ordered = [voice.last_error for voice in unfinished if voice.status == Job.Status.SUBMITTED]
         if waiting:
             self.item.enter(InboxItem.State.HELD, " ".join(waiting))
@@ -346,7 +346,7 @@ def _show_on(item: InboxItem, job: Job) -> None:
     """Hold the item while a person or a reset of a budget is needed, and let it go on when the job is queued again."""
     working = InboxItem.State.TRIAGING if isinstance(job, Triage) else InboxItem.State.ANALYSING
     if job.status in (Job.Status.NEVER, Job.Status.DEAD) or _postponed(job):
-        item.enter(InboxItem.State.HELD, job.last_error)
+        item.enter(InboxItem.State.HELD, f"{job.last_error} {job.what_next}".strip())
     elif job.status == Job.Status.SUBMITTED:
         item.enter(working, job.last_error)
     elif job.status == Job.Status.WAITING and item.state in (InboxItem.State.HELD, working):

@@ -2,6 +2,7 @@
 
 from emm.admin import ledgers, secrets
 from emm.admin.bases import (
+    LONGEST_CAUSE,
     LONGEST_REASON,
     AuditedAdmin,
     JobAdmin,
@@ -18,6 +19,7 @@ from emm.admin.bases import (
 from emm.admin.secrets import SuperusersOnly
 
 __all__ = [
+    "LONGEST_CAUSE",
     "LONGEST_REASON",
     "AuditedAdmin",
     "JobAdmin",

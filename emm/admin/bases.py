@@ -37,6 +37,7 @@ from emm.jobs import Job, LostLease
 
 LONGEST_REASON = 500
 MOST_DEEDS = 200
+LONGEST_CAUSE = 400  # characters of a row of a list: what is wrong comes first, what to do after it
 
 
 def shortened(text: str, length: int = 80) -> str:
@@ -158,7 +159,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @display(description="last error")
     def error(self, job: Job) -> str:
-        return f"{shortened(job.last_error)} {job.what_next}".strip()
+        return f"{shortened(job.last_error, LONGEST_CAUSE)} {job.what_next}".strip()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [*(name for name in super().get_fields(request, obj) if name != "what_next"), "what_next"]

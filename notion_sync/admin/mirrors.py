@@ -18,6 +18,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from emm.admin import (
+    LONGEST_CAUSE,
     JobAdmin,
     ReadOnlyAdmin,
     ReasonDialog,
@@ -140,7 +141,7 @@ class InboxItemAdmin(MirrorAdmin):
 
     @display(description="why")
     def reason(self, item: InboxItem) -> str:
-        return shortened(item.state_reason)
+        return shortened(item.state_reason, LONGEST_CAUSE)
 
     @display(description="speaks to a model", label={"yes": "danger"})
     def flagged(self, item: InboxItem) -> tuple[str, str] | None:
@@ -216,7 +217,7 @@ class DataSourceAdmin(ReadOnlyAdmin):
 
     @display(description="held because")
     def why_held(self, source: DataSource) -> str:
-        return shortened(source.hold)
+        return shortened(source.hold, LONGEST_CAUSE)
 
 
 @admin.register(Workspace)

@@ -112,6 +112,10 @@ class OutboxEntry(Job):
                 return f"It goes out after another: {first}. {first.last_error}".strip()
         return super().what_next
 
+    @property
+    def _trouble(self) -> str:
+        return f"{self.last_error} {self.what_next}".strip()
+
     @classmethod
     def claim(cls, pk: Any) -> Self | None:
         """As any job, but not while what goes out ahead of it is still on its way.
@@ -139,7 +143,7 @@ class OutboxEntry(Job):
                 schedule.nudge("deliver", pk)
             followers.update(due_at=Now(), last_error="")
         if self.item is not None and self.status == self.Status.WAITING and self.item.state == InboxItem.State.WRITING:
-            self.item.enter(InboxItem.State.WRITING, f"Not written yet: {self.purpose}. {self.last_error}")
+            self.item.enter(InboxItem.State.WRITING, f"Not written yet: {self.purpose}. {self._trouble}")
         if self.item is not None and self.kind == self.Kind.CREATE and self.source_key == InboxItem.key:
             self._show_on_new(self.item)
         if self.item_id and self.status in (self.Status.DONE, self.Status.NEVER, self.Status.DEAD):
@@ -151,7 +155,7 @@ class OutboxEntry(Job):
         if stuck and item.state == InboxItem.State.WAITING:
             item.enter(InboxItem.State.HELD, f"It is not in Notion's inbox. {self.last_error}")
         elif self.status == self.Status.WAITING and item.page_id is None:
-            item.enter(InboxItem.State.WAITING, f"Its page is not made yet. {self.last_error}".strip())
+            item.enter(InboxItem.State.WAITING, f"Its page is not made yet. {self._trouble}".strip())
         elif self.status == self.Status.DONE and item.state == InboxItem.State.WAITING:
             item.enter(InboxItem.State.WAITING)
             schedule.nudge("body", BodyRead.objects.get_or_create(item=item)[0].pk)

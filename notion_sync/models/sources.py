@@ -192,6 +192,6 @@ class BodyRead(Job):
         elif self.status == self.Status.WAITING and item.state == InboxItem.State.HELD and not item.body_of:
             item.enter(waiting)
         elif self.status == self.Status.WAITING and item.state == waiting:
-            item.enter(waiting, f"Its content is not read yet. {self.last_error}")
+            item.enter(waiting, f"Its content is not read yet. {self.last_error} {self.what_next}".strip())
         elif self.status == self.Status.DONE and item.state == waiting and item.state_reason:
             item.enter(waiting)

@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
-from emm.admin import JobAdmin, ReadOnlyAdmin, ReasonDialog, change_page, done, person, shortened
+from emm.admin import LONGEST_CAUSE, JobAdmin, ReadOnlyAdmin, ReasonDialog, change_page, done, person, shortened
 from emm.audit import record
 from emm.schedule import nudge
 from ops import alerts, figures, incidents, objectives, papers
@@ -85,7 +85,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
     @display(description="what")
     def what(self, alert: Alert) -> str:
-        return shortened(alert.detail)
+        return shortened(alert.detail, LONGEST_CAUSE)
 
     @display(description="runbook")
     def runbook(self, alert: Alert) -> str:

@@ -308,6 +308,7 @@ def test_a_model_without_a_price_holds_the_item_and_asks_nobody(sandbox: Sandbox
     run_stage("triage")
     assert fresh(item).state == "held"
     assert "no price for the model claude-unheard-of" in item.state_reason
+    assert "It is tried again by itself at " in item.state_reason
     assert (LLMCall.objects.count(), sandbox.claude_state()["calls"]) == (0, {})
 
 

@@ -45,6 +45,22 @@ def test_the_counts_by_state_add_up_to_all_items(admin_client: Client) -> None:
     assert f"Each of the {sum(counts)} inbox items" in page
 
 
+def test_the_lists_of_what_is_held_and_of_what_stopped_say_what_to_do(admin_client: Client) -> None:
+    why = "Conflict: Status of Shall we open a second shop in Porto? was changed in Notion to Skipped while we wanted In_Review."
+    item = InboxItem.objects.create(state="held", state_reason=f"{why} Choose on its page.")
+    assert "Choose on its page." in admin_client.get(f"{LIST}?state__exact=held").content.decode()
+    entry = {
+        "kind": "update",
+        "source_key": "inbox",
+        "emm_id": uuid.uuid4(),
+        "purpose": "close",
+        "values": {},
+        "item": item,
+    }
+    OutboxEntry.objects.create(**entry, status="never", last_error=f"{why} Settle it here.")
+    assert "Settle it here." in admin_client.get("/admin/notion_sync/outboxentry/?look=stuck").content.decode()
+
+
 def test_the_first_page_leads_to_what_is_held_and_names_the_fix_of_a_database(admin_client: Client) -> None:
     shown = admin_client.get("/admin/").content.decode()
     assert "No item is held." in shown
