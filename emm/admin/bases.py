@@ -66,7 +66,7 @@ class InfinitePaginator(
 class RememberedAdmin(ModelAdmin):
     """The history of a row is the audit log's: who did what to it, when and why."""
 
-    object_history_template = "emm/history.html"
+    object_history_template: Any = "emm/history.html"
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
