@@ -370,7 +370,8 @@ def _difference(found: Found, declared: Property, prop: Mapping[str, Any], surve
     if declared.other_side_of is None and relation["data_source_id"] == survey.gone.get(declared.to):
         return (
             f"{name} in {title} leads to the {wanted} that we knew, which is in Notion's trash or no longer shared.",
-            f"Restore {wanted}, or add the integration under its menu, Connections, {AGAIN}. Or rename that property: set-up then makes both anew.",
+            f"Restore {wanted}, or add the integration under its menu, Connections, {AGAIN}. Or rename that property: "
+            "set-up then makes both anew.",
         )
     if declared.other_side_of is None and (target is None or relation["data_source_id"] != target.data_source_id):
         return (
