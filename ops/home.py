@@ -81,7 +81,7 @@ def _items() -> Line:
 def _backlog() -> list[Line]:
     count = backlog.held().count()
     text = (
-        f"{count} item{'s' if count > 1 else ''} of before the adoption wait{'' if count > 1 else 's'} for a release."
+        f"{count} item{'s' if count > 1 else ''} from before the adoption wait{'' if count > 1 else 's'} for a release."
     )
     return [Line(text, False, "Backlog", reverse("admin:notion_sync_backlog_changelist"))] if count else []
 

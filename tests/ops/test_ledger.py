@@ -58,7 +58,7 @@ def test_the_first_page_leads_to_what_is_held_and_names_the_fix_of_a_database(ad
     assert "2 items are held" in shown
     assert f"{LIST}?state__exact=held" in shown
     assert "restore it in Notion." in shown
-    assert "1 item of before the adoption waits for a release." in shown
+    assert "1 item from before the adoption waits for a release." in shown
     assert "not set up" not in shown
 
 
