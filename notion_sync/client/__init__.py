@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import methodcaller
 from typing import Any
 
 import notion_client
@@ -193,13 +194,19 @@ def retrieve_view(view_id: Id) -> dict[str, Any]:
     return call("GET", "/v1/views/{view_id}", lambda notion: notion.views.retrieve(str(view_id)))
 
 
-def search(text: str, kind: str) -> list[dict[str, Any]]:
-    """At most 100 objects of `kind` (page, data_source) shared with us whose title holds `text`, last edited first.
+def search(text: str, kind: str, most: int = 100) -> list[dict[str, Any]]:
+    """At most so many objects of `kind` (page, data_source) shared with us whose title holds `text`, last edited first.
 
     Notion's search lags and is never exhaustive. https://developers.notion.com/reference/post-search
     """
-    body = {"query": text, "filter": {"property": "object", "value": kind}, "page_size": 100}
-    return list(call("POST", "/v1/search", lambda notion: notion.search(**body))["results"])
+    body: dict[str, Any] = {"query": text, "filter": {"property": "object", "value": kind}, "page_size": 100}
+    found: list[dict[str, Any]] = []
+    while True:
+        answer = call("POST", "/v1/search", methodcaller("search", **body))
+        found += answer["results"]
+        if len(found) >= most or not answer["has_more"]:
+            return found[:most]
+        body["start_cursor"] = answer["next_cursor"]
 
 
 def users() -> dict[str, Any]:

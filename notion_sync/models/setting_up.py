@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q, Value
@@ -22,6 +22,9 @@ class SetupRunQuerySet(JobQuerySet):
         """The newest set-up, where it stopped: a look changed nothing, and an older run was followed by another."""
         newest = self.model._default_manager.filter(only_look=False).order_by("-pk").values("pk")[:1]
         return super().stuck().filter(pk__in=newest)
+
+
+SetupRunManager = models.Manager.from_queryset(SetupRunQuerySet)
 
 
 class SetupRun(Job):
@@ -48,7 +51,7 @@ class SetupRun(Job):
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField(db_default=Now())
 
-    objects = models.Manager.from_queryset(SetupRunQuerySet)()
+    objects: ClassVar[SetupRunManager[Any]] = SetupRunManager()
 
     class Meta(Job.Meta):
         verbose_name_plural = "set up Notion"

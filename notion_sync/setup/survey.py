@@ -18,6 +18,7 @@ from notion_sync.workspace import DATABASES, Database, Property
 
 Report = Callable[[str], None]
 AGAIN = "then run set-up again"
+SEARCHED = 500  # pages among which those outside databases are looked for: five calls
 FIELDS = "under Databases of other names in the console"
 # The selects on which we act when people set them, and to what: by database and property.
 CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -139,18 +140,19 @@ def _parent(parent_id: str) -> dict[str, Any]:
         return client.retrieve_page(parent_id)
     except NotShared as error:
         shared = [title for _, title in shared_pages()[:5]]
-        known = f"Shared with it are: {', '.join(shared)}." if shared else "Nothing is shared with it yet."
+        known = f"Shared with it are: {', '.join(shared)}." if shared else "Notion's search names no page that is."
         raise NotShared(f"The parent page: {error.what}", f"{error.fix} {known}") from error
 
 
 def shared_pages() -> list[tuple[str, str]]:
-    """Id and title of the pages outside databases that are shared with us, as far as Notion's search knows by now.
+    """Id and title of the pages outside databases that are shared with us, as far as Notion's search knows by now. It lists
+    the pages of databases as well, so that in a large workspace others may come only after many.
 
     The page that we serve comes first; our own Command Center is none to choose.
     """
     row = Workspace.objects.filter(pk=1).first()
     served, center = (str(row.parent_page_id), str(row.command_center_page_id)) if row else ("", "")
-    pages = [page for page in client.search("", "page") if page["parent"]["type"] != "data_source_id"]
+    pages = [page for page in client.search("", "page", most=SEARCHED) if page["parent"]["type"] != "data_source_id"]
     found = [
         (page["id"], _title(page) or "Untitled") for page in pages if not page["in_trash"] and page["id"] != center
     ]

@@ -72,7 +72,7 @@ def _whole(opinion: Opinion) -> bool:
 
 def _last_word(opinion: Opinion) -> Opinion:
     """The opinion with the verdict that its voice came to after it had heard the others."""
-    reply = opinion.get("rebuttal")
+    reply: Any = opinion.get("rebuttal")
     return {**opinion, **{key: reply[key] for key in VERDICT}} if _shaped(reply, VERDICT) else opinion
 
 

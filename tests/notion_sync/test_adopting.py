@@ -118,8 +118,8 @@ def test_after_set_up_a_dry_run_foresees_nothing_and_a_database_that_must_be_cho
     sandbox: Sandbox,
 ) -> None:
     prepare(sandbox)
-    said = foreseen(sandbox).splitlines()[2:]
-    assert {line.partition(": ")[2] for line in said[:-1]} == {"its properties stay as they are."}
+    lines = foreseen(sandbox).splitlines()[2:-1]
+    assert {line.partition(": ")[2] for line in lines} == {"its properties stay as they are."}
     second = {"parent": {"type": "database_id", "database_id": str(DataSource.objects.get(key="areas").database_id)}}
     sandbox.as_person("POST", "/data_sources", {**second, "properties": {"N": {"title": {}}}})
     DataSource.objects.all().delete()

@@ -160,6 +160,16 @@ def test_a_workspace_is_taken_over_once_a_person_has_confirmed_from_whom_and_sai
     assert again.served_by == ""
 
 
+def test_a_page_can_be_chosen_though_more_pages_of_databases_than_one_answer_holds_come_before_it(
+    sandbox: Sandbox, console: Client
+) -> None:
+    setup.prepare(sandbox.root_page_id, lambda line: None)
+    sandbox.control("age", {"seconds": 3600})
+    tasks = str(DataSource.objects.get(key="tasks").data_source_id)
+    sandbox.control("bulk", {"data_source_id": tasks, "count": 120})
+    assert f'<option value="{sandbox.root_page_id}"' in console.get(PAGE).content.decode()
+
+
 def test_one_run_at_a_time_and_a_page_must_be_named(sandbox: Sandbox, console: Client) -> None:
     assert b"Choose a page, or paste its link." in console.post(PAGE, {"deed": "look"}).content
     look(console, sandbox.root_page_id)
