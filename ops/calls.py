@@ -105,6 +105,7 @@ def _open(
     action = about.analysis.action
     assert action is not None, "a proposal has its page"
     subject = words.format(title=shorten(about.title, LONGEST_TITLE))
+    said_whole = subject if subject.endswith(("?", "!", ".", "…")) else f"{subject}."
     console = overview.console("notion_sync_inboxitem_change", about.analysis.item_id)
     with transaction.atomic():
         call, made = Call.objects.get_or_create(
@@ -113,7 +114,7 @@ def _open(
             number=number,
             defaults={
                 "action": action,
-                "text": f"{subject}. {then}",
+                "text": f"{said_whole} {then}",
                 "digest": digest,
                 "mentions": _owners(about.analysis),
             },

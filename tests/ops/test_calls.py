@@ -221,7 +221,9 @@ def test_the_owner_is_asked_once_on_the_intent_how_it_went(waiting: Analysis, wo
     assert comment["rich_text"][0]["mention"]["user"]["id"] == PERSON.id
     words = "".join(part["plain_text"] for part in comment["rich_text"])
     assert f"The review date has come ({one.review_on})" in words
-    assert "Set Outcome on this page" in words
+    title = str(waiting.action)
+    assert title.endswith("?")
+    assert f"{title} Set Outcome on this page" in words
     assert not any("How did it go" in comment for comment in said(workspace, waiting))
 
 
