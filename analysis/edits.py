@@ -143,7 +143,11 @@ def _similar(one: str, other: str) -> float:
     return fuzz.token_sort_ratio(_core(one), _core(other), score_cutoff=ALIKE) if one or other else 100.0
 
 
+def unnamed(task: str, mark: str = "…") -> str:
+    """A task with `mark` for what it names in quotation marks; whole where nothing else is in it."""
+    bare = _NAMED.sub(mark, task)
+    return bare if any(letter.isalnum() for letter in bare) else task
+
+
 def _core(task: str) -> str:
-    """A task without letter case and what it names in quotation marks; whole where nothing else is in it."""
-    bare = " ".join(_NAMED.sub(" ", task).split())
-    return (bare if any(letter.isalnum() for letter in bare) else task).casefold()
+    return " ".join(unnamed(task, " ").split()).casefold()

@@ -165,6 +165,6 @@ def _worded(edit: Edit) -> str:
 
 
 def _quoted(task: str) -> str:
-    """A task as it may stand in a rule: one line, without marks that could be taken for something else."""
-    plain = " ".join(task.translate(PLAIN).split())
+    """A task as it may stand in a rule: one line, of no one matter, without marks that could be taken for something else."""
+    plain = " ".join(edits.unnamed(task).translate(PLAIN).split())
     return f'"{shorten(plain, QUOTED)}"'

@@ -74,6 +74,12 @@ def test_a_task_that_three_settlements_lost_is_proposed_as_a_rule_once() -> None
     assert set(rule.evidence.all()) == set(found)
 
 
+def test_a_rule_does_not_speak_of_the_one_matter_that_its_task_names() -> None:
+    for matter in ("hire an accountant", "move to a cheaper hall in Graz", "buy a van"):
+        settled(["Compare offers", f"Review “{matter}” in 30 days"], ["Compare offers"])
+    assert only_rule().text == 'Leave out tasks like "Review … in 30 days": people remove them.'
+
+
 def test_three_removals_in_two_settlements_are_no_rule() -> None:
     settled([*KICKOFFS[:2]], [])
     settled([KICKOFFS[2]], [])
