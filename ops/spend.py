@@ -17,6 +17,7 @@ from django.db.models.functions import TruncDate
 from analysis import ledger
 from analysis.models import Budget, BudgetPeriod, LLMCall, ModelPrice, Perspective, Settlement
 from emm.jobs import Job
+from notion_sync.models import InboxItem
 
 DAYS = 30
 NOTHING = Decimal(0)
@@ -131,13 +132,22 @@ def budgets(now: datetime) -> list[BudgetStanding]:
     rows = {row.budget_id: row for row in current.select_related("budget")}
     found = []
     for scope in names:
-        budget, row = limits[scope], rows.get(limits[scope].pk)
-        spent = row.spent_usd if row else NOTHING
-        pace = _pace(spent, now) if scope == Budget.Scope.MONTH else None
-        reserved = row.reserved_usd if row else NOTHING
-        name = budget.get_scope_display()
-        found.append(BudgetStanding(str(scope), name, budget.limit_usd, spent, reserved, row, pace))
+        row = rows.get(limits[scope].pk)
+        pace = _pace(row.spent_usd if row else NOTHING, now) if scope == Budget.Scope.MONTH else None
+        found.append(_standing(limits[scope], row, pace))
     return found
+
+
+def of_item(item: InboxItem) -> BudgetStanding:
+    """What the item has cost so far, of the budget that each item has."""
+    (budget,) = (one for one in ledger.budgets() if one.scope == Budget.Scope.ITEM)
+    row = BudgetPeriod.objects.filter(budget=budget, period=str(item.pk)).select_related("budget").first()
+    return _standing(budget, row)
+
+
+def _standing(budget: Budget, row: BudgetPeriod | None, pace: Decimal | None = None) -> BudgetStanding:
+    spent, reserved = (row.spent_usd, row.reserved_usd) if row else (NOTHING, NOTHING)
+    return BudgetStanding(budget.scope, budget.get_scope_display(), budget.limit_usd, spent, reserved, row, pace)
 
 
 def report(now: datetime) -> Report:

@@ -87,7 +87,9 @@ def _notion_call(row: NotionCall) -> Iterable[Event]:
 def _model_call(row: LLMCall) -> Iterable[Event]:
     money = f"{row.cost_usd:.4f} USD" if row.cost_usd is not None else f"{row.reserved_usd:.4f} USD reserved"
     took = f" after {row.duration_ms:,} ms" if row.duration_ms is not None else ""
-    tokens = f"{row.input_tokens:,} tokens in, {row.output_tokens:,} out"
+    written, read = row.cache_write_5m_tokens + row.cache_write_1h_tokens, row.cache_read_tokens
+    cached = f" ({read:,} of them read from the cache)" if read else ""
+    tokens = f"{row.input_tokens + written + read:,} tokens in{cached}, {row.output_tokens:,} out"
     tone = {LLMCall.Status.ANSWERED: "good", LLMCall.Status.OPEN: ""}.get(LLMCall.Status(row.status), "bad")
     detail = f"{row.get_status_display()}{took}; {money}; {tokens}. {row.error}".strip()
     yield Event(row.opened_at, "model call", f"{row.purpose} by {row.model}", detail, tone, change_page(row))

@@ -67,6 +67,7 @@ class LLMCallAdmin(ReadOnlyAdmin):
         "service_tier",
         "cost",
         "reserved",
+        "cache_read_tokens",
         "took",
         "what_failed",
     )

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 
 from notion_sync.admin.mirrors import InboxItemAdmin
 from notion_sync.models import InboxItem
-from ops import timeline
+from ops import spend, timeline
 
 admin.site.unregister(InboxItem)
 
@@ -86,6 +86,7 @@ class LedgerAdmin(InboxItemAdmin):
             "item": item,
             "tone": TONES.get(InboxItem.State(item.state), ""),
             "page": self.page(item),
+            "cost": spend.of_item(item),
             "events": events,
             "cut": timeline.MOST if cut else None,
             "opts": self.opts,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models import Sum
 from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -159,6 +160,8 @@ def test_the_page_of_an_item_tells_all_that_happened_call_by_call(workspace: San
     assert len(promised) == OutboxEntry.objects.filter(item=item).count()
     page = admin_client.get(page_of(item)).content.decode()
     assert "awaits a person" in page
+    assert f"Model calls for it: {item.llm_calls.aggregate(sum=Sum('cost_usd'))['sum']:.4f} USD spent" in page
+    assert re.search(r"[\d,]{5,} tokens in \([\d,]{5,} of them read from the cache\)", page)
     assert "She knows better." in page
     assert all(event.what.replace("'", "&#x27;") in page for event in events)
     assert "<style" not in page.split("What happened to it")[1]
