@@ -21,6 +21,7 @@ import pytest
 import redis
 
 from emm.schedule import QUEUES
+from notion_sync import pace
 from tests.ops.test_run import ROOT, Product, children, engines_of, environ, two_free_ports, wait
 from tests.world import VERSION
 
@@ -41,8 +42,10 @@ QUARANTINES_END = (
     "update notion_sync_outboxentry set sent_at = now() - interval '1 hour' "
     "where sent_at is not null and status = 'waiting'"
 )
+OWED = "select '{0}', status, last_error, count(*) from {0} where status <> 'done' group by 1, 2, 3"
+POLLS = "notion_sync_pollcycle"  # never at rest
 JOBS = (
-    "notion_sync_pollcycle", "notion_sync_bodyread", "notion_sync_outboxentry", "analysis_triage", "analysis_perspective",
+    POLLS, "notion_sync_bodyread", "notion_sync_outboxentry", "analysis_triage", "analysis_perspective",
     "analysis_synthesis",
 )  # fmt: skip
 
@@ -78,7 +81,11 @@ class Day:
             return cursor.fetchall() if cursor.description else []
 
     def let_time_pass(self) -> None:
-        """Leases of dead workers expire and waits end. While the engine restarts, nothing happens."""
+        """Leases of dead workers expire, waits end, and what a 429 taught of the pace is forgotten, as after an hour.
+
+        While the engine restarts, nothing happens.
+        """
+        redis.Redis.from_url(self.valkey).hdel(pace.KEY, "learned")
         with contextlib.suppress(psycopg.OperationalError):
             for table in JOBS:
                 for statement in (WAITS_END, LEASES_EXPIRE):
@@ -91,13 +98,16 @@ class Day:
             rest = self.ask(
                 "select count(*) from notion_sync_inboxitem where state in ('proposed', 'done', 'held', 'skipped')"
             )
-            owed = self.ask("select count(*) from notion_sync_outboxentry where status <> 'done'")
-            return bool(rest[0][0] == ITEMS and owed[0][0] == 0)
+            return bool(
+                rest[0][0] == ITEMS and not any(self.ask(OWED.format(table)) for table in JOBS if table != POLLS)
+            )
         return False
 
     def account(self) -> list[Any]:
         """Why each item is where it is, and what was paid for: for whoever reads that it is not where it should be."""
         items = self.ask("select state, title, state_reason from notion_sync_inboxitem order by state")
+        for table in JOBS:
+            items += self.ask(OWED.format(table))
         return items + self.ask("select status, error, count(*), sum(cost_usd) from analysis_llmcall group by 1, 2")
 
     def keys(self) -> Counter[str]:
@@ -148,7 +158,7 @@ def test_on_a_bad_day_nothing_is_lost_doubled_or_paid_twice(day: Day) -> None:
     postgres, _ = engines_of(day.product.state)
     os.kill(postgres, signal.SIGINT)  # a fast shutdown; the run command starts it again
 
-    wait(day.at_rest)
+    wait(day.at_rest, day.account)
     states = dict(day.ask("select state, count(*) from notion_sync_inboxitem group by state"))
     assert sum(states.values()) == ITEMS
     assert states["proposed"] >= 6, day.account()

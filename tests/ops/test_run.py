@@ -43,11 +43,11 @@ def two_free_ports() -> int:
     raise AssertionError("no two free ports")
 
 
-def wait(until: Callable[[], Any]) -> Any:
-    """What `until` answers, as soon as that is true."""
+def wait(until: Callable[[], Any], account: Callable[[], Any] = lambda: "") -> Any:
+    """What `until` answers, as soon as that is true. `account` tells how far it came where that takes too long."""
     deadline = time.monotonic() + PATIENCE
     while not (answer := until()):
-        assert time.monotonic() < deadline, "it took too long"
+        assert time.monotonic() < deadline, f"it took too long {account()}"
         threading.Event().wait(0.2)
     return answer
 
