@@ -75,7 +75,8 @@ def price(model: str, at: datetime, prompt_tokens: int) -> ModelPrice:
     if known is None:
         raise Misconfigured(
             f"There is no price for the model {model}, so no call was made.",
-            "Add its price in the console under Model prices, or choose a model that has one (ANTHROPIC_MODEL).",
+            "Add its price in the console under Model prices, or choose a model that has one: ANTHROPIC_MODEL, or where it is "
+            "set the variable of that use, such as ANTHROPIC_MODEL_QUANT.",
         )
     return known
 

@@ -52,7 +52,7 @@ def argue_again(analysis: Analysis, depth: Depth, *, by: Actor, reason: str = ""
 def complete(analysis: Analysis, *, by: Actor, reason: str = "") -> Analysis:
     """Ask only for the voices of `lacking`. Before the synthesis they are queued again; after it the stored voices go
     into a new version, unbought, beside the old one, where a new opinion is answered by all. Raises ValidationError
-    where no voice is missing."""
+    where no voice is missing, and while the synthesis is under way."""
     with transaction.atomic():
         # In this order: a voice that finishes locks its analysis, then its item.
         analysis = Analysis.objects.select_for_update().get(pk=analysis.pk)
@@ -68,6 +68,8 @@ def complete(analysis: Analysis, *, by: Actor, reason: str = "") -> Analysis:
             for voice in absent:
                 voice.queue_again()
             return analysis
+        if Synthesis.objects.unfinished().filter(analysis=analysis).exists():
+            raise ValidationError("Its opinions are being weighed: wait for that, then ask for the missing voices.")
         newest = analysis.item.analyses.order_by("-revision").first()
         if newest is None or newest.pk != analysis.pk:
             raise ValidationError("There is a newer version already.")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from emm import schedule
+from emm.jobs import LostLease
 from notion_sync import backlog
 from notion_sync.mirror import Seen
-from notion_sync.models import BodyRead, DataSource, InboxItem, OutboxEntry
+from notion_sync.models import BodyRead, DataSource, InboxItem, Mirror, OutboxEntry
 
 MINUTE = timedelta(minutes=1)
+ONCE_RESTORED = "Restore it there, and this is written once a poll has seen it."  # how the reason of such a write ends
 CONCLUDED = (InboxItem.State.DECIDED, InboxItem.State.DONE, InboxItem.State.SKIPPED)
 
 
 def wake(source: DataSource, seen: list[Seen]) -> None:
-    """Have what was seen looked at: bodies, triage, decisions. Call it in the transaction that mirrored it."""
+    """Have what was seen looked at: bodies, triage, decisions, writes. Call it in the transaction that mirrored it."""
+    _write_to_restored([one.mirror for one in seen if one.woke and not one.new and not one.mirror.in_trash])
     if source.key == "inbox":
         passed = backlog.hold(source, [one.mirror for one in seen if isinstance(one.mirror, InboxItem)])
         seen = [one for one in seen if one.mirror.pk not in passed and getattr(one.mirror, "backlog", "") != "held"]
@@ -33,6 +38,16 @@ def wake_writes(source: DataSource) -> None:
     unsent = OutboxEntry.objects.filter(source_key=source.key, status=OutboxEntry.Status.WAITING, sent_at=None)
     unsent.update(due_at=Now())
     schedule.nudge("deliver")
+
+
+def _write_to_restored(pages: list[Mirror]) -> None:
+    """Queue again what could not be written to one of `pages` because it was in the trash."""
+    stuck = OutboxEntry.objects.filter(status=OutboxEntry.Status.NEVER, last_error__endswith=ONCE_RESTORED)
+    named = Q(page_id__in=[page.page_id for page in pages])
+    ours = Q(emm_id__in=[page.emm_id for page in pages if page.ours and page.emm_id])
+    for entry in stuck.filter(named | ours).order_by("pk"):
+        with suppress(LostLease):
+            entry.queue_again()
 
 
 def _ask_for_bodies(source: DataSource, seen: list[Seen]) -> None:

@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from emm import schedule
 from emm.jobs import Later, Misconfigured, Never
 from notion_sync import appends, client, conflicts, drift, lost_answers, properties, undo, workspace
+from notion_sync.alarm import ONCE_RESTORED
 from notion_sync.document import requests
 from notion_sync.mirror import absorb, bot_id, complete, model_of
 from notion_sync.models import DataSource, InboxItem, Mirror, OutboxEntry
@@ -28,7 +29,7 @@ from notion_sync.workspace import Writer
 LONG_WAIT = timedelta(minutes=1)  # for a person, or for what wakes it before
 FRESH = timedelta(seconds=5)  # how long what the mirror shows of a page counts as what stands there
 ENVELOPE = 2_000  # bytes of a creation besides properties and children, with much to spare
-IN_TRASH = "The page {} is in Notion's trash. Restore it there, then queue this again."
+IN_TRASH = f"The page {{}} is in Notion's trash. {ONCE_RESTORED}"
 NAMESPACE = uuid.UUID("5f0f2b53-6a51-5c0e-9d3a-3d6d7f6c2a10")
 
 
@@ -299,8 +300,12 @@ def _update(
     entry.keep(sent_at=Now(), page_id=mirror.page_id, base={**before, **entry.base})
     try:
         return client.update_page(str(mirror.page_id), properties=written)
-    except (Later, Never):
+    except (Later, Never) as refusal:
         entry.keep(sent_at=None)
+        if isinstance(refusal, Never):
+            refresh(mirror)
+            if mirror.in_trash:
+                raise Never(IN_TRASH.format(mirror)) from refusal
         raise
 
 

@@ -81,7 +81,10 @@ def test_a_version_that_was_opened_as_the_item_was_sent_elsewhere_counts_no_more
 def test_a_missing_voice_is_completed_later_without_buying_the_others_again(sandbox: Sandbox) -> None:
     analysis = argued("Standard")
     sandbox.claude(script=[{"kind": "refusal", "match": {"purpose": "persona"}}])
-    run(["argue", "synthesise"])
+    run(["argue"])
+    with pytest.raises(ValidationError, match="are being weighed: wait"):
+        versions.complete(analysis, by="ana")
+    run(["synthesise"])
     assert len(analysis.missing) == 1
     whole = versions.complete(analysis, by="ana")
     bought = LLMCall.objects.filter(purpose="persona").count()

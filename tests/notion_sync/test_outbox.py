@@ -240,7 +240,11 @@ def test_changes_of_one_page_keep_their_order(workspace: Sandbox) -> None:
     assert item.values["Status"] == "Triaged_to_Task"
 
 
-def test_a_trashed_page_ends_the_promise_with_the_fix(workspace: Sandbox) -> None:
+@pytest.mark.parametrize("fresh", [timedelta(0), timedelta(hours=1)])
+def test_a_trashed_page_ends_the_promise_and_once_restored_it_is_kept(
+    workspace: Sandbox, monkeypatch: pytest.MonkeyPatch, fresh: timedelta
+) -> None:
+    monkeypatch.setattr(outbox, "FRESH", fresh)
     page_id = add_item(workspace, "An item")
     poll_now()
     item = InboxItem.objects.get()
@@ -249,7 +253,16 @@ def test_a_trashed_page_ends_the_promise_with_the_fix(workspace: Sandbox) -> Non
     run(["deliver"])
     entry = OutboxEntry.objects.get()
     assert entry.status == "never"
-    assert "trash" in entry.last_error or "archived" in entry.last_error
+    assert entry.last_error.startswith("The page An item is in Notion's trash. Restore it there")
+    poll_now()
+    assert OutboxEntry.objects.get().status == "never"
+
+    workspace.as_person("PATCH", f"/pages/{page_id}", {"in_trash": False})
+    poll_now()
+    run(["deliver"])
+    assert OutboxEntry.objects.get().status == "done"
+    item.refresh_from_db()
+    assert item.values["Status"] == "Processing"
 
 
 def test_a_page_that_people_duplicated_is_not_taken_for_ours(workspace: Sandbox) -> None:
