@@ -471,6 +471,7 @@ def test_the_validator_of_tables_names_lines_and_formulas(tmp_path: Path) -> Non
     assert broken(tmp_path, "csv", "a,a\r\n")[0].startswith("line 1")
 
 
+@pytest.mark.faults  # for its length
 def test_an_export_holds_only_some_decisions_in_memory_at_once(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "AT_ONCE", 2)
     first = settled(tasks=["Rent it for a day"])

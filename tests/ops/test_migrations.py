@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django_migration_linter import MessageType, MigrationLinter
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.faults]  # for its length
 # A column that grew, and columns whose defaults for the release before come with analysis 0006: before a release that
 # has neither, both arrive together (tests/faults/test_two_versions.py). And a uniqueness among calls of a kind that the release
 # before never makes.

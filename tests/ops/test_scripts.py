@@ -151,6 +151,7 @@ def test_the_smoke_test_of_an_address_that_does_not_answer_ends_with_one() -> No
     assert script("smoke-test.py", "ftp://nowhere").returncode == 2
 
 
+@pytest.mark.faults  # for its length
 def test_the_checks_before_a_deployment_name_what_failed(tmp_path: Path) -> None:
     bad = tmp_path / "env"
     bad.write_text("ENVIRONMENT=production\nSECRET_KEY=changeme\n")
