@@ -100,12 +100,20 @@ def _linked(survey: Survey) -> set[str]:
 
 
 def absent_views(survey: Survey) -> list[str]:
-    """Names of the linked views that the page never had, or that show a database which is another one now."""
+    """Names of the linked views that the page never had, or that show a database which is another one now. Asks Notion."""
     row = Workspace.objects.filter(pk=1).first()
     made = row.view_ids if row and str(row.command_center_page_id) == survey.center.page_id else {}
     stored = {key: str(id) for key, id in DataSource.objects.values_list("key", "data_source_id")}
     there = {key for key, one in survey.found.items() if stored.get(key) == one.data_source_id}
-    return [name for name, key in VIEWS.items() if name not in made or key not in there]
+    unknown = [(name, key) for name, key in VIEWS.items() if name not in made or key not in there]
+    return [name for name, key in unknown if not _is_shown(survey, name, key)]
+
+
+def _is_shown(survey: Survey, name: str, key: str) -> bool:
+    """Whether the page has that view, from an interrupted run or another installation. False where Notion offers none."""
+    with suppress(Misconfigured, Never):
+        return key in survey.found and _existing_view(survey.center, name, survey.found[key]) is not None
+    return False
 
 
 def _filters(found: Mapping[str, Found]) -> dict[str, dict[str, Any]]:
@@ -147,7 +155,7 @@ def _view(survey: Survey, name: str, found: Found, wanted: Mapping[str, Any]) ->
 
 
 def _existing_view(center: installation.Center, name: str, found: Found) -> str | None:
-    """The id of the view of that name on our page, which an interrupted run has made."""
+    """The id of the view of that name on our page, which an interrupted run or another installation has made."""
     here = {block["id"] for block in center.blocks if block["type"] == "child_database"}
     for reference in client.views(found.data_source_id) if here else []:
         view = client.retrieve_view(reference["id"])

@@ -127,7 +127,7 @@ def test_a_workspace_is_taken_over_once_a_person_has_confirmed_from_whom_and_sai
 ) -> None:
     setup.prepare(sandbox.root_page_id, lambda line: None)
     other = str(Workspace.objects.get().installation_id)
-    Workspace.objects.update(installation_id=uuid.uuid4())
+    Workspace.objects.update(installation_id=uuid.uuid4(), view_ids={})
     refused = look(console, sandbox.root_page_id)
     run_stage("setup")
     page = f"{PAGE}{refused.pk}/change/"
@@ -138,6 +138,7 @@ def test_a_workspace_is_taken_over_once_a_person_has_confirmed_from_whom_and_sai
     page = f"{PAGE}{looked.pk}/change/"
     shown = console.get(page).content.decode()
     assert "Command Center: would be taken over." in shown
+    assert "linked views" not in shown
     assert f'name="stopped" value="{other}" required' in shown
     for said in (
         {"stopped": other},
