@@ -66,7 +66,8 @@ def _open(sources: QuerySet[DataSource]) -> int:
         if not Reconciliation.objects.unfinished().filter(source=source).exists():
             Reconciliation.objects.bulk_create([Reconciliation(source=source)], ignore_conflicts=True)
             count += 1
-    schedule.nudge("reconcile")
+    if count:  # or this sweep, which opens the nightly ones, would call itself without end
+        schedule.nudge("reconcile")
     return count
 
 

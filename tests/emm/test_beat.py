@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import structlog
 from celery import current_app
+from django.utils.module_loading import import_string
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from emm import beat, heartbeat, schedule, tasks
 from emm.heartbeat import Heartbeat
+from tests.world import Sandbox, add_item, poll_now, run_stage, work
 
 pytestmark = pytest.mark.django_db
 
@@ -76,3 +79,19 @@ def test_a_nudge_without_a_broker_is_left_to_the_sweep(
     with structlog.testing.capture_logs() as logs, django_capture_on_commit_callbacks(execute=True):
         schedule.nudge("triage")
     assert [line["event"] for line in logs] == ["nudge_lost"]
+
+
+def test_a_sweep_that_finds_nothing_asks_for_no_other(
+    workspace: Sandbox, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    add_item(workspace, "Buy stamps")
+    poll_now()
+    work()
+    asked = {}
+    for name, stage in schedule.STAGES.items():
+        if stage.opens:
+            run_stage(name)  # what there is to open
+            with django_capture_on_commit_callbacks() as callbacks:
+                import_string(stage.opens)()
+            asked[name] = [callback.args for callback in callbacks]
+    assert {name: sent for name, sent in asked.items() if sent} == {}
