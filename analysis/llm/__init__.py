@@ -207,9 +207,7 @@ def _buy(question: Question, begun: Begun, job: Job | None = None) -> LLMCall:
     except anthropic.APIStatusError as error:
         began = heard.usage is not None
         _fail(call, heard, connection.words_of(error), started, billed=began, request_id=error.request_id or "")
-        raise (
-            Later(SOON, connection.words_of(error)) if began else connection.meaning(error, question.model)
-        ) from error
+        raise (connection.broke_off(error) if began else connection.meaning(error, question.model)) from error
     except (anthropic.APIConnectionError, httpx2.TransportError) as error:
         words = connection.no_answer(error)
         _fail(call, heard, words, started, billed=connection.was_sent(error))

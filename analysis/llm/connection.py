@@ -186,12 +186,18 @@ def was_sent(error: Exception) -> bool:
 
 
 def words_of(error: anthropic.APIStatusError) -> str:
-    return clean(f"{error.status_code} {error.type or ''}: {error.api_message or error.message}")
+    """What the error says, for the ledger."""
+    return clean(f"{error.status_code} {error.type or ''}: {_said(error)}")
+
+
+def broke_off(error: anthropic.APIStatusError) -> Later:
+    """An error in the middle of an answer, whose status was 200: nothing in it but its words tells what happened."""
+    return Later(SOON, clean(f"Claude broke off its answer: {_said(error)}"))
 
 
 def meaning(error: anthropic.APIStatusError, model: str) -> Later | Never:
     """What an error answer means for the job. https://platform.claude.com/docs/en/api/errors"""
-    words = clean(f"Claude answered {error.status_code}: {error.api_message or error.message}")
+    words = clean(f"Claude answered {error.status_code}: {_said(error)}")
     if isinstance(error, anthropic.EnforcedSpendLimitReachedError | anthropic.ContractSpendLimitReachedError):
         return Misconfigured(words, "Raise the spend limit in Claude's console.", timedelta(hours=1))
     match error.status_code:
@@ -206,6 +212,12 @@ def meaning(error: anthropic.APIStatusError, model: str) -> Later | Never:
         case status if status >= 500:
             return Later(_retry_after(error), words)
     return Never(f"{words} Mend what it names, or choose another model, then queue it again.")
+
+
+def _said(error: anthropic.APIStatusError) -> str:
+    """The error's own words as a sentence: what to do about it is said after them."""
+    said = error.api_message or error.message
+    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 def _retry_after(error: anthropic.APIStatusError) -> timedelta:

@@ -55,7 +55,9 @@ def intent_page(
     depth: str = "standard",
     orders: Sequence[Mapping[str, str]] | None = None,
 ) -> Document:
-    """The whole argument about one question, the decision first. `voices`: all that were asked, heard or not.
+    """The whole argument about one question: what speaks against relying on it, then the decision.
+
+    `voices`: all that were asked, heard or not.
 
     `today`: when it was proposed. `rival`: what the same opinions in reversed order led to, where that is another option.
     `orders`: what in the item reads like orders to a model, as stored on it.
@@ -64,6 +66,7 @@ def intent_page(
         *_rejects(voices),
         *warning_section(orders),
         *_contested(answer, rival),
+        *_missing(voices),
         _decision(answer, voices, conflict),
         *_question(title, answer),
         *options_section(answer),
@@ -73,7 +76,6 @@ def intent_page(
         *_dissent(answer, voices),
         Heading("What each persona says"),
         *(_voice(voice.name, voice.answer) for voice in voices if voice.answer),
-        *_missing(voices),
         *plan_section(answer, today),
         *_how_to_decide(),
     ]

@@ -220,7 +220,9 @@ def test_a_voice_that_has_to_wait_holds_the_item_and_goes_on(analysis: Analysis,
     spoil(sandbox, "401", "auditor")
     run_stage("argue")
     assert fresh(analysis.item).state == "held"
-    assert analysis.item.state_reason.startswith("The Auditor is missing: Claude answered 401")
+    assert analysis.item.state_reason.startswith(
+        "The Auditor is missing: Claude answered 401: invalid x-api-key. Check ANTHROPIC_API_KEY"
+    )
     assert "It is tried again by itself at " in analysis.item.state_reason
     assert Synthesis.objects.count() == 0
     Perspective.objects.update(due_at=F("due_at") - timedelta(minutes=3))

@@ -160,8 +160,8 @@ def test_a_stop_signal_stands_first_then_what_reads_like_orders_then_the_decisio
 
 def test_one_voice_alone_is_not_called_agreement() -> None:
     alone = [VOICES[0], Voice(Persona.QUANT, None, "The model refused.")]
-    first = intent_page("Van?", synthesis_answer(), alone, Conflict.CONSENSUS, TODAY)[0]
-    assert "only one persona was heard" in markdown([first])
+    _missing, decision, *_rest = intent_page("Van?", synthesis_answer(), alone, Conflict.CONSENSUS, TODAY)
+    assert "only one persona was heard" in markdown([decision])
 
 
 def test_the_options_stand_side_by_side_and_the_recommended_one_is_marked() -> None:
@@ -203,9 +203,10 @@ def test_each_persona_has_a_toggle_with_its_tasks_and_what_would_change_its_mind
     assert "Time: two quant weeks" in text
 
 
-def test_a_voice_that_failed_is_named_with_its_reason() -> None:
-    text = markdown(page(voices=[*VOICES[:2], Voice(Persona.AUDITOR, None, "The model refused to answer.")]))
-    assert "The Auditor was not heard. The model refused to answer." in text
+def test_a_voice_that_failed_is_named_with_its_reason_before_the_recommendation() -> None:
+    missing, decision, *_rest = page(voices=[*VOICES[:2], Voice(Persona.AUDITOR, None, "The model refused to answer.")])
+    assert "The Auditor was not heard. The model refused to answer." in markdown([missing])
+    assert "Recommended: " in markdown([decision])
 
 
 def test_the_next_steps_are_a_list_to_tick_off() -> None:
