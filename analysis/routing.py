@@ -82,7 +82,7 @@ def argue(item: InboxItem, answer: TriageAnswer) -> None:
         item_read=told_of(item),
         depth=chosen,
         depth_reason=why,
-        patient=policy.patient_lane and not item.values.get("Urgent"),
+        patient=policy.patient_lane and run is None and not item.values.get("Urgent"),
     )
     open_voices(analysis)
 

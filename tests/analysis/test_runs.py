@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from analysis import by_hand, ledger, quotes
 from analysis.estimates import FEWEST, Call, Past, estimate
-from analysis.models import Analysis, Correction, Depth, IntentRun, LLMCall, Triage
+from analysis.models import Analysis, Correction, Depth, IntentRun, LLMCall, Policy, Triage
 from emm.audit import AuditEntry
 from notion_sync.models import Action, DataSource, InboxItem, Intent, OutboxEntry
 from tests.analysis.rows import an_item
@@ -176,6 +176,7 @@ def an_intent(sandbox: Sandbox, title: str, description: str) -> Intent:
 def test_an_intent_that_a_person_made_is_argued_and_proposed_on_and_their_words_stay(
     workspace: Sandbox, admin_client: Client
 ) -> None:
+    Policy.objects.update_or_create(pk=1, defaults={"patient_lane": True})
     intent = an_intent(workspace, "Take a walk after lunch", "Or call the plumber. It would cost $400,000.")
     page = f"/admin/analysis/analysis/argue_intent/?intent={intent.pk}"
     listed = admin_client.get("/admin/analysis/analysis/argue_intent/?q=walk").content.decode()
@@ -191,6 +192,7 @@ def test_an_intent_that_a_person_made_is_argued_and_proposed_on_and_their_words_
     analysis = Analysis.objects.get()
     assert (analysis.item, analysis.intent, analysis.asked_by) == (made.item, intent, "admin")
     assert (analysis.depth, analysis.depth_reason) == ("quick", "A person chose quick.")
+    assert not analysis.patient, "the price that was shown is that of an answer at once"
     assert Intent.objects.count() == 1, "no second intent is made"
     assert not Correction.objects.exists(), "the triage's guess was not asked for"
     found = workspace.as_person("GET", f"/pages/{intent.page_id}")["properties"]
