@@ -151,12 +151,13 @@ def _midnight(day: date) -> datetime:
 
 
 def _follow_moved_dates() -> None:
+    """What an intent says is a person's word, once no date of ours is on its way there."""
     wanted = Left(KeyTextTransform("start", KeyTransform("Review_Date", f"{INTENT}__values")), 10)
     waiting = Outcome.objects.filter(status=Outcome.Status.WAITING, asked_at=None).annotate(wanted=wanted)
-    waiting = waiting.select_related("settlement")
-    for outcome in waiting.exclude(wanted=None).exclude(wanted=Cast("review_on", CharField())):
+    moved = waiting.exclude(wanted=None).exclude(wanted=Cast("review_on", CharField()))
+    for outcome in moved.exclude(Exists(_our_words("Review_Date"))):
         day = _day(outcome.wanted)
-        if day is not None and day > outcome.settlement.status_since.date():
+        if day is not None:
             unclaimed = Outcome.objects.filter(pk=outcome.pk, status=Outcome.Status.WAITING)
             unclaimed.update(review_on=day, due_at=_midnight(day))
 
@@ -168,11 +169,14 @@ def _answered_in_notion() -> QuerySet[Any]:
     """
     here = Coalesce(KeyTextTransform("Outcome", f"{INTENT}__values"), Value(""), output_field=CharField())
     changed = Outcome.objects.annotate(here=here).exclude(here=F("seen_in_notion"))
-    ours = OutboxEntry.objects.filter(
-        item__analyses__intent=OuterRef(INTENT), source_key=Intent.key, values__has_key="Outcome"
-    ).exclude(status=OutboxEntry.Status.DONE)
-    latest = changed.exclude(pk__in=_replaced().values("pk")).exclude(Exists(ours))
+    latest = changed.exclude(pk__in=_replaced().values("pk")).exclude(Exists(_our_words("Outcome")))
     return latest.filter(here__in=["", *Outcome.Result.values], **{f"{INTENT}__in_trash": False}).order_by("pk")
+
+
+def _our_words(name: str) -> QuerySet[OutboxEntry]:
+    """Our changes of this property on an outcome's intent that are not there yet."""
+    on_intent = OutboxEntry.objects.filter(item__analyses__intent=OuterRef(INTENT), source_key=Intent.key)
+    return on_intent.filter(values__has_key=name).exclude(status=OutboxEntry.Status.DONE)
 
 
 def _replaced() -> QuerySet[Outcome]:

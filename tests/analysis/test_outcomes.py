@@ -123,7 +123,9 @@ def test_a_person_may_move_the_date_until_it_is_asked() -> None:
     one = opened()
     intent = one.settlement.synthesis.analysis.intent
     assert intent is not None
-    for moved in ("2031-05-06", "2030-01-02T10:00:00.000+01:00"):
+    OutboxEntry.objects.update(status="done")
+    today = one.settlement.status_since.date().isoformat()
+    for moved in ("2031-05-06", today, "2030-01-02T10:00:00.000+01:00"):
         intent.refresh_from_db()
         values = {**intent.values, "Review_Date": {"start": moved, "end": None}}
         Intent.objects.filter(pk=intent.pk).update(values=values)
