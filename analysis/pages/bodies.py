@@ -74,7 +74,7 @@ def intent_page(
         *_disagreement(answer, voices, conflict),
         *rebuttals_section(voices, depth),
         *_dissent(answer, voices),
-        Heading("What each persona says"),
+        Heading(f"What each persona {'said first' if any(voice.rebuttal for voice in voices) else 'says'}"),
         *(_voice(voice.name, voice.answer) for voice in voices if voice.answer),
         *plan_section(answer, today),
         *_how_to_decide(),

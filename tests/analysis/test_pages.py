@@ -405,3 +405,4 @@ def test_a_change_of_mind_says_from_what_to_what() -> None:
     turned = RebuttalAnswer.model_validate({**said, **verdict, "confidence": 0.6})
     text = markdown(page(voices=[Voice(Persona.QUANT, perspective_answer("quant"), rebuttal=turned)]))
     assert "changed from wait, Option B, to go ahead, Option B" in text
+    assert "What each persona said first" in text, "the opinions below are those from before the change"
