@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import regex
-from django.db import connection
 from rapidfuzz import fuzz, process
 
 from analysis.answers import Concept
@@ -56,12 +55,6 @@ def holding(title: str, original: Sequence[markdown.Line]) -> Node | None:
     """The oldest node of this title that holds the same text; None for no node, and for a text too long to compare."""
     same = Node.objects.filter(in_trash=False, title=title, values__Content=markdown.plain(original))
     return same.order_by("pk").first()
-
-
-def take_turn() -> None:
-    """Until the transaction ends, nobody else looks names up: two items must not both make the same node."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('analysis.routing.nodes'))")
 
 
 def distinct(concepts: Sequence[Concept]) -> list[Concept]:

@@ -13,6 +13,7 @@ from analysis.answers import Persona, Route, TriageAnswer
 from analysis.models import Analysis, Depth, IntentRun, Policy
 from analysis.pages import SYSTEM, log_values, priority
 from analysis.prompts import live_areas, text_of, told_of, written_on
+from emm.turns import take_turn
 from notion_sync import markdown, outbox
 from notion_sync.document import Paragraph, blocks
 from notion_sync.models import Area, InboxItem, LogEntry, Mirror, Task
@@ -123,7 +124,7 @@ def keep_nodes(item: InboxItem, answer: TriageAnswer) -> None:
 
     Where nothing new is named, the text gets a node of its own, unless one of this title holds the same text already.
     """
-    nodes.take_turn()
+    take_turn("analysis.routing.nodes")  # two items must not both make the same node
     original = _original(item, answer)
     concepts = nodes.distinct(answer.concepts)
     known = nodes.known([concept.name for concept in concepts])

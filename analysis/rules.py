@@ -20,6 +20,7 @@ from analysis.edits import Decided, Edit, Repeat
 from analysis.models import HouseRule, PromptVersion, Settlement
 from analysis.pages import shorten
 from emm.audit import record
+from emm.turns import take_turn
 
 Status, Kind = HouseRule.Status, HouseRule.Kind
 
@@ -75,11 +76,13 @@ def told_since(rule: HouseRule, rules: list[HouseRule]) -> datetime | None:
     return None
 
 
+@transaction.atomic
 def propose() -> None:
     """Propose a rule for each edit that at least REPEATED_IN settlements show and that no rule speaks of.
 
     A refused or retired rule comes back only from as many settlements that it was not proposed from.
     """
+    take_turn("analysis.rules")  # two that look at the same edits must not both propose
     plans = decided_plans()
     known = list(HouseRule.objects.prefetch_related("evidence"))
     for repeat in [*edits.repeated(plans), *edits.shifts(plans)]:
@@ -142,15 +145,12 @@ def _unspoken(repeat: Repeat, known: list[HouseRule]) -> Repeat:
 def _propose(repeat: Repeat) -> None:
     example, settlements = repeat.oldest, repeat.settlements
     parts = [example.kind, example.before, example.after, settlements]
-    with transaction.atomic():
-        rule, made = HouseRule.objects.get_or_create(
-            fingerprint=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
-            defaults={
-                "text": _worded(example), "kind": example.kind, "before": example.before, "after": example.after,
-            },
-        )  # fmt: skip
-        if made:
-            rule.evidence.set(settlements)
+    rule, made = HouseRule.objects.get_or_create(
+        fingerprint=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
+        defaults={"text": _worded(example), "kind": example.kind, "before": example.before, "after": example.after},
+    )
+    if made:
+        rule.evidence.set(settlements)
 
 
 def _worded(edit: Edit) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -72,6 +73,31 @@ def test_a_task_that_three_settlements_lost_is_proposed_as_a_rule_once() -> None
     assert (rule.status, rule.kind, rule.before) == ("proposed", "removed", KICKOFFS[0])
     assert rule.text == f'Leave out tasks like "{KICKOFFS[0]}": people remove them.'
     assert set(rule.evidence.all()) == set(found)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_look_at_the_same_edits_at_once_the_second_waits_and_proposes_nothing() -> None:
+    kickoffs_removed()
+    waited = list[OperationalError]()
+
+    def another() -> None:
+        try:
+            kickoffs_removed(1)
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '50ms'")
+            rules.propose()
+        except OperationalError as error:
+            waited.append(error)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        rules.propose()
+        thread = threading.Thread(target=another)
+        thread.start()
+        thread.join()
+    assert "lock timeout" in str(waited[0])
+    assert len(only_rule().evidence.all()) == 3
 
 
 def test_a_rule_does_not_speak_of_the_one_matter_that_its_task_names() -> None:
