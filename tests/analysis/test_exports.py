@@ -7,7 +7,6 @@ import gc
 import hashlib
 import io
 import json
-import re
 import tracemalloc
 import zipfile
 from datetime import UTC, date, datetime, timedelta
@@ -15,24 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.core.management import CommandError, call_command
-from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import exports, settlement
 from analysis.answers import Plan
-from analysis.exports import FORMATS, Choice, Kind, archive, problems
+from analysis.exports import FORMATS, Choice, archive
 from analysis.exports.examples import SYSTEM, in_validation
-from analysis.exports.redaction import Redactor
 from analysis.models import Analysis, LLMCall, Settlement, Synthesis
-from emm.audit import AuditEntry
 from emm.jobs import Job
 from tests.factories import make_item, make_proposal, make_settlement, proposed_plan
 
 GOLDEN = Path(__file__).parent / "golden"
-PAGE = "/admin/analysis/training/export/"
 NO_SPLIT: dict[str, Any] = {"validation_percent": 0}
 
 
@@ -168,132 +161,6 @@ def test_each_filter_leaves_out_what_does_not_fit() -> None:
     assert found(min_acceptance=1.0) == [old.pk, other.pk]  # it says nothing about what was rejected
 
 
-@pytest.mark.parametrize(
-    ("text", "kinds"),
-    [
-        ("Write to ana.b+x@mail.example.co.uk.", ["mail"]),
-        ("Pay $4,200 a month, or 400 EUR, or €1.2m, or 2 million dollars.", ["money"] * 4),
-        ("IBAN DE89 3704 0044 0532 0130 00 please", ["account"]),
-        ("Card 4111 1111 1111 1111, customer 123456789", ["account", "account"]),
-        ("Call +43 1 5337822 or (030) 901820 or 555-867-5309", ["phone"] * 3),
-        ("Call 030 / 90 18 20, 0171 \u2013 234 56 78, 555\u2011867\u20115309 or 030\\.901820", ["phone"] * 4),
-        ("o'brien@example.com, ?to=ana%40example.com, ana\\_@example.com, ana\uff20example.com", ["mail"] * 4),
-        ("No day: 2345-67-89 and 2026-11-22-1234", ["phone"] * 2),
-        ("On 2026-11-22 09:30, 22.11.2026, 11/22/2026 and 2024-2026", []),
-        (
-            "(2026-11-22), 22\\.11.2026 \u2013 24.12.2026, 5 - 22.11.2026, (2024-2026), 2024/2025, 09.30 \u2013 10.30",
-            [],
-        ),
-        ("From 10 000 \u2013 20 000 users, plan for FY26 with some cash, EU27 will need more", []),
-        ("Option A, risk 3/5, 40% of 1,000 customers in 12 weeks, v2.10.3", []),
-        ("Customer \uff15\uff15\uff15\uff18\uff16\uff17\uff15\uff13\uff10\uff19", ["account"]),
-    ],
-)
-def test_mail_and_numbers_are_hidden_and_dates_and_counts_are_not(text: str, kinds: list[str]) -> None:
-    redactor = Redactor(Kind)
-    marked = redactor.hide(text)
-    assert sorted(redactor.counts.elements()) == sorted(kinds)
-    assert (marked == text) == (not kinds)
-    assert Redactor(Kind).hide(marked) == marked  # a mark is no number
-
-
-def hidden(text: str) -> str:
-    """`text` redacted, its marks without what tells them apart."""
-    return re.sub(r"_[0-9a-f]{8}]", "]", Redactor(Kind).hide(text))
-
-
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("Pay $1.5M now, then $.50.", "Pay [MONEY] now, then [MONEY]."),
-        ("It costs 1.5 million dollars, or 5 hundred Swiss francs", "It costs [MONEY], or [MONEY]"),
-        ("€2.5k, USD 1.2bn, US$ 5.5m, 1.2m€", "[MONEY], [MONEY], [MONEY], [MONEY]"),
-        ("a fee of 1,5 EUR, 10 Mio. EUR or 45,- EUR", "a fee of [MONEY], [MONEY] or [MONEY]"),
-        ("45,000 CNY and kr 45000 and Rs. 4,200 and 10 MEUR", "[MONEY] and [MONEY] and [MONEY] and [MONEY]"),
-        ("EUR400, 400EUR, 1'234.50 CHF, 1\u00a0234,50\u00a0€", "[MONEY], [MONEY], [MONEY], [MONEY]"),
-        ("€1.234.567,89; $4,200/month", "[MONEY]; [MONEY]/month"),
-        ("400-500 EUR, 400 to 500 EUR, $1.5M-2M", "[MONEY], [MONEY], [MONEY]"),
-        ("$1.5 to 2 million, between 3 and 4 million dollars", "[MONEY], between [MONEY]"),
-        ("2000-2050 EUR, 4200 zł, SFr. 4200", "[MONEY], [MONEY], [MONEY]"),
-        ("1\\.200 EUR, **4,200** EUR", "[MONEY], **[MONEY]"),
-        ("buy 5 $400 chairs, in 2026 EUR 400", "buy [MONEY] chairs, in [MONEY]"),
-        ("on 22.11.2026 $400, and 400 EUR 22.11.2026", "on 22.11.2026 [MONEY], and [MONEY] 22.11.2026"),
-        ("2 for $400, 3 times", "2 for [MONEY], 3 times"),
-        ("400 EUR 0171 2345678", "[MONEY] [PHONE]"),
-        ("We try 3 times, PHP 8.2, Ron 3", "We try 3 times, PHP 8.2, Ron 3"),
-        ("track 12345678901234567890", "track [ACCOUNT]"),
-        ("id 555123456a, x20261122_y", "id [ACCOUNT]a, x[ACCOUNT]_y"),
-        ("call 555-123-4567x12 or Tel.0171 234567 or 0171 2345678_", "call [PHONE] or Tel.[PHONE] or [PHONE]_"),
-        ("2026-11-22T09:30, 22.11.2026a", "2026-11-22T09:30, 22.11.2026a"),
-    ],
-)
-def test_an_amount_or_a_number_is_hidden_whole_and_what_stands_around_it_stays(text: str, left: str) -> None:
-    assert hidden(text) == left
-
-
-@given(
-    whole=st.integers(0, 10**15),
-    thousands=st.sampled_from(["", ",", ".", "'", " ", "\u00a0", "\u202f"]),
-    fraction=st.from_regex(r"([.,][0-9]{1,6})?", fullmatch=True),
-    scale=st.sampled_from(["", "k", "M", " million", "bn", " Mio.", "\u00a0Mrd."]),
-    gap=st.sampled_from(["", " ", "  ", "\u00a0"]),
-    currency=st.sampled_from(["$", "€", "US$", "₹", "EUR", "usd", "CNY", "kr", "euros"]),
-    behind=st.booleans(),
-)
-def test_no_digit_of_an_amount_is_left(
-    whole: int, thousands: str, fraction: str, scale: str, gap: str, currency: str, behind: bool
-) -> None:
-    amount = f"{whole:,}".replace(",", thousands) + fraction + scale
-    gap = gap or " " * (scale[-1:].isalpha() and currency[0].isalpha())
-    said = f"{amount}{gap}{currency}" if behind else f"{currency}{gap}{amount}"
-    assert not re.search(r"\d", hidden(f"We pay {said} then."))
-
-
-around = st.text(alphabet="12a_.x-/ $", max_size=9)
-
-
-@given(around, st.from_regex(r"[0-9]{8,30}", fullmatch=True), around)
-def test_no_run_of_eight_digits_is_left_whatever_stands_around_it(before: str, run: str, after: str) -> None:
-    assert not re.search(r"\d{8}", hidden(f"{before}{run}{after}"))
-
-
-def test_the_same_value_gets_the_same_mark_however_it_is_spaced_and_others_another() -> None:
-    one, same, other = (Redactor(Kind).hide(text) for text in ("+43 1 5337822", "+43-1-5337822", "+43 1 5337823"))
-    assert one == same != other
-    assert one.startswith("[PHONE_")
-    assert "5337822" not in one
-
-
-def test_a_decimal_comma_makes_another_value_and_one_between_thousands_does_not() -> None:
-    fraction, whole, spaced, grouped = map(Redactor(Kind).hide, ("1,5 EUR", "15 EUR", "1500 EUR", "1,500 EUR"))
-    assert fraction != whole
-    assert spaced == grouped
-
-
-def test_another_currency_or_address_makes_another_value() -> None:
-    said = ("$400", "\u20ac400", "ana-b@example.com", "anab@example.com")
-    assert len({Redactor(Kind).hide(one) for one in said}) == len(said)
-
-
-def test_a_kind_that_is_kept_stays_and_a_key_never_does() -> None:
-    text = "ana@example.com pays 400 EUR with sk-ant-api03-abcdefghijklmnop"
-    assert Redactor([Kind.MAIL]).hide(text).endswith("pays 400 EUR with sk-ant-api03-[hidden]")
-    assert Redactor([]).hide("ana@example.com pays 400 EUR") == "ana@example.com pays 400 EUR"
-
-
-@given(st.text(alphabet="a1@.-+ ()€$", max_size=300))
-def test_redaction_never_leaves_a_mail_address_and_never_fails(text: str) -> None:
-    assert "ana@example.com" not in Redactor(Kind).hide(f"{text} ana@example.com {text}")
-
-
-@pytest.mark.parametrize(
-    "text", ["a" * 100_000, "1 " * 50_000, "a.-" * 40_000 + "@", "EUR" * 30_000, "$1" * 5_000, "1.1," * 30_000]
-)
-def test_redaction_takes_time_in_proportion_to_the_text(text: str) -> None:
-    hidden = Redactor(Kind).hide(f"{text} ana@example.com")  # one that backtracks would not come back
-    assert "ana@example.com" not in hidden
-
-
 @pytest.mark.django_db
 def test_nothing_that_was_to_be_hidden_is_in_any_file() -> None:
     secrets = ["ana@example.com", "4,200", "5337822", "DE89370400440532013000"]
@@ -422,55 +289,6 @@ def test_an_item_that_became_too_long_is_left_out_and_said_so() -> None:
     assert manifest["files"][0]["records"] == 1
 
 
-def broken(tmp_path: Path, name: str, text: str) -> list[str]:
-    path = tmp_path / "file"
-    path.write_text(text, encoding="utf-8")
-    return list(problems(name, path))
-
-
-GOOD = {name: json.loads((GOLDEN / f"{name}.json").read_text()) for name in FORMATS.keys() - {"csv"}}
-
-
-@pytest.mark.parametrize("name", sorted(GOOD))
-def test_the_validator_names_the_line_of_what_breaks_a_format(tmp_path: Path, name: str) -> None:
-    good = json.dumps(GOOD[name])
-    key = next(iter(GOOD[name]))
-    bad = [
-        good,
-        json.dumps({**GOOD[name], "more": 1}),
-        json.dumps({other: value for other, value in GOOD[name].items() if other != key}),
-        json.dumps({**GOOD[name], key: []}),
-        good.replace('"assistant"', '"user"'),
-        good.replace('"role"', '"Role"', 1),
-        "[]",
-        "{",
-        "",
-        "[" * 100_000,
-        good,
-    ]
-    found = broken(tmp_path, name, "\n".join(bad) + "\n")
-    assert [int(one.split(":")[0].removeprefix("line ")) for one in found] == list(range(2, 11))
-
-
-@pytest.mark.parametrize(
-    ("name", "good", "bad"),
-    [("trl-dpo", "chosen", "rejected"), ("openai-preference", "preferred_output", "non_preferred_output")],
-)
-def test_a_pair_of_equals_teaches_nothing(tmp_path: Path, name: str, good: str, bad: str) -> None:
-    record = {**GOOD[name], bad: GOOD[name][good]}
-    assert broken(tmp_path, name, json.dumps(record)) == [f"line 1: {good} and {bad} are the same"]
-
-
-def test_the_validator_of_tables_names_lines_and_formulas(tmp_path: Path) -> None:
-    assert broken(tmp_path, "csv", 'a,b\r\n1,"two\r\nlines"\r\n') == []
-    assert broken(tmp_path, "csv", 'a,b\r\n1,"x\r\ny"\r\n1\r\n2, =1+1\r\n') == [
-        "line 4: 1 cells, the header has 2",
-        "line 5: b begins like a formula",
-    ]
-    assert broken(tmp_path, "csv", 'a,b\r\n1,"never ends')[0].startswith("line 2")
-    assert broken(tmp_path, "csv", "a,a\r\n")[0].startswith("line 1")
-
-
 @pytest.mark.faults  # for its length
 def test_an_export_holds_only_some_decisions_in_memory_at_once(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "AT_ONCE", 2)
@@ -506,112 +324,6 @@ def test_an_export_holds_only_some_decisions_in_memory_at_once(db: None, monkeyp
     few = peak()
     copies(range(12, 72))
     assert peak() < few + 600_000  # to hold sixty more would take 1,200,000
-
-
-def test_the_command_writes_a_zip_that_only_its_owner_reads_and_leaves_an_audit_entry(db: None, tmp_path: Path) -> None:
-    settled(tasks=["Rent it for a day"])
-    target, out = tmp_path / "out.zip", io.StringIO()
-    call_command("export_training", str(target), "--format", "trl-dpo", "--reason", "A trial", stdout=out)
-    assert target.stat().st_mode & 0o077 == 0
-    assert "1 record, about" in out.getvalue()
-    assert "own hardware" in out.getvalue()
-    entry = AuditEntry.objects.get(action="training.export")
-    assert entry.reason == "A trial"
-    assert entry.after is not None
-    assert entry.after["choice"]["formats"] == ["trl-dpo"]
-    with zipfile.ZipFile(target) as found:
-        found.extract("trl-dpo-train.jsonl", tmp_path)
-        found.extract("trl-dpo-validation.jsonl", tmp_path)
-    for split in ("train", "validation"):
-        call_command(
-            "export_training", "--check", str(tmp_path / f"trl-dpo-{split}.jsonl"), "--format", "trl-dpo", stdout=out
-        )
-    full = next(path for path in tmp_path.glob("*.jsonl") if path.stat().st_size)
-    with pytest.raises(CommandError, match="line 1: the record has to have the keys"):
-        call_command("export_training", "--check", str(full), "--format", "supervised")
-
-
-def test_the_command_says_what_it_cannot_do(db: None, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="No such file"):
-        call_command("export_training", str(tmp_path / "no" / "out.zip"))
-    with pytest.raises(CommandError, match="No such file"):
-        call_command("export_training", "--check", str(tmp_path / "none"), "--format", "csv")
-    with pytest.raises(CommandError, match="Name the zip file"):
-        call_command("export_training")
-    with pytest.raises(CommandError):
-        call_command("export_training", "x.zip", "--min-acceptance", "101")
-    assert not AuditEntry.objects.exists()
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user("ada", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def said(**more: Any) -> dict[str, Any]:
-    form = {"formats": ["trl-dpo", "csv"], "redact": list(Kind), "min_acceptance": "0", "validation_percent": "10"}
-    return {**form, "reason": "A trial", **more}
-
-
-def test_only_who_has_the_permission_may_take_anything_out(db: None) -> None:
-    settled()
-    client = staff("view_training", "change_training")
-    assert client.get(PAGE).status_code == 403
-    assert client.post(PAGE, said(deed="download")).status_code == 403
-    assert "Take training files out" not in client.get("/admin/analysis/training/").content.decode()
-    assert Client().get(PAGE).status_code == 302
-    assert not AuditEntry.objects.filter(action="training.export").exists()
-
-
-def test_the_page_shows_the_count_and_sends_the_files(db: None) -> None:
-    settled()
-    settled(tasks=["Rent it for a day"])
-    client = staff("export_training", "view_training")
-    assert "2 decisions fit" in client.get(PAGE).content.decode()
-    assert PAGE in client.get("/admin/analysis/training/").content.decode()
-    counted = client.post(PAGE, said(deed="count", min_acceptance="100"))
-    assert "1 decision fits" in counted.content.decode()
-    assert not AuditEntry.objects.filter(action="training.export").exists()
-    answer: Any = client.post(PAGE, said(deed="download"))
-    assert answer["Content-Disposition"].startswith('attachment; filename="training-')
-    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as found:
-        manifest = json.loads(found.read("manifest.json"))
-        assert sorted(found.namelist()) == [
-            "decisions.csv", "manifest.json", "trl-dpo-train.jsonl", "trl-dpo-validation.jsonl",
-        ]  # fmt: skip
-    entry = AuditEntry.objects.get(action="training.export")
-    assert (entry.label, entry.reason) == ("ada", "A trial")
-    assert entry.after is not None
-    assert entry.after["sha256"] == manifest["sha256"]
-
-
-@pytest.mark.parametrize(
-    ("more", "why"),
-    [
-        ({"reason": ""}, "Say what the files are for"),
-        ({"decision": "Rejected"}, "No decision fits"),
-        ({"formats": ["../etc"]}, "Select a valid choice"),
-        ({"min_acceptance": "1000"}, "less than or equal to 100"),
-        ({"since": "yesterday"}, "Enter a valid date"),
-        ({"prompt": "%"}, "Select a valid choice"),
-    ],
-)
-def test_a_wish_that_cannot_be_met_is_answered_in_words(db: None, more: dict[str, Any], why: str) -> None:
-    settled()
-    answer = staff("export_training").post(PAGE, said(deed="download", **more))
-    assert answer.status_code == 200
-    assert why in answer.content.decode()
-    assert not AuditEntry.objects.filter(action="training.export").exists()
-
-
-def test_more_than_a_request_can_carry_is_sent_to_the_command(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    settled()
-    monkeypatch.setattr("analysis.admin.exports.MOST", 0)
-    answer = staff("export_training").post(PAGE, said(deed="download"))
-    assert "manage.py export_training" in answer.content.decode()
 
 
 def test_what_is_kept_of_each_field_is_stored_with_approvals_only(db: None) -> None:

@@ -6,21 +6,17 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.test import Client
-from hypothesis import given
-from hypothesis import strategies as st
 
-from analysis import calibration, outcome, settlement
-from analysis.models import Analysis, Execution, Outcome, Settlement
+from analysis import outcome, settlement
+from analysis.models import Execution, Outcome, Settlement
 from emm.audit import AuditEntry
 from emm.jobs import Job
 from notion_sync import conflicts, properties
 from notion_sync.models import Action, InboxItem, Intent, LogEntry, OutboxEntry, Task
-from tests.factories import database_now, make_item, make_proposal, make_settlement, proposed_plan
+from tests.factories import database_now, make_proposal, make_settlement, proposed_plan
 from tests.world import Sandbox, add_item, poll_everything, work
 from tests.world import decide as decide_in_notion
 
@@ -283,82 +279,6 @@ def test_after_a_month_it_is_settled_and_a_late_answer_only_noted() -> None:
         outcome.answer(one, "Worse", by="ana", how=CONSOLE)
 
 
-def twice() -> tuple[Analysis, Analysis]:
-    """Two versions of one argument, on the same intent."""
-    first = make_proposal()
-    second = make_proposal(first.item, revision=2)
-    second.intent = first.intent
-    second.save()
-    return first, second
-
-
-@pytest.mark.parametrize("swept", [True, False])
-def test_the_answer_to_an_earlier_decision_is_not_taken_for_the_next_ones(swept: bool) -> None:
-    first, second = twice()
-    one = opened(analysis=first)
-    if swept:
-        in_notion(one, "Worse")
-    else:  # found by the same look that opens the next one
-        said = {"Outcome": properties.write("select", "Worse")}
-        Intent.objects.filter(analyses=first).update(values={"Outcome": "Worse"}, properties=said)
-    other = opened(analysis=second)
-    assert promised("intents")[-1] == {"Outcome": ""}
-    outcome.open_outcomes()
-    one.refresh_from_db()
-    other.refresh_from_db()
-    assert (one.result, other.result) == ("Worse", "")
-    arrived()
-    in_notion(other, None)
-    assert other.answered_at is None
-    in_notion(other, "Worse")
-    one.refresh_from_db()
-    assert (one.result, other.result, other.how) == ("Worse", "Worse", "notion")
-
-
-def test_an_answer_to_a_decision_that_another_replaced_is_not_shown_as_the_answer_to_that_one() -> None:
-    first, second = twice()
-    one, other = opened(analysis=first), opened(analysis=second)
-    outcome.answer(one, "Worse", by="ana", how=CONSOLE)
-    assert all("Outcome" not in values for values in promised("intents"))
-    assert promised("log")[-1]["Outcome"] == "Worse"
-    assert other.result == ""
-
-
-def test_an_earlier_approval_that_is_carried_out_late_leaves_the_answer_to_the_later_one_alone() -> None:
-    first, second = twice()
-    late = settled(analysis=first)
-    Execution.objects.update(status=Job.Status.WAITING)
-    later = settled(analysis=second)
-    Execution.objects.filter(settlement=late).update(status=Job.Status.WAITING)
-    outcome.open_outcomes()
-    one = Outcome.objects.get(settlement=later)
-    in_notion(one, "Better")
-    Execution.objects.update(status=Job.Status.DONE)
-    outcome.open_outcomes()
-    assert Outcome.objects.get(settlement=late).result == ""
-    assert all("Outcome" not in values for values in promised("intents"))
-
-
-def test_what_stood_under_outcome_before_the_first_decision_is_no_answer_and_stays() -> None:
-    analysis = make_proposal()
-    Intent.objects.update(values={"Outcome": "Better"})
-    one = opened(analysis=analysis)
-    outcome.open_outcomes()
-    one.refresh_from_db()
-    assert one.result == ""
-    assert all("Outcome" not in values for values in promised("intents"))
-
-
-def test_an_intent_that_was_approved_twice_is_asked_about_once() -> None:
-    first, second = twice()
-    one, other = opened(analysis=first), opened(analysis=second)
-    assert asked(one).asked_at is None
-    assert asked(other).asked_at is not None
-    in_notion(other, "Better")
-    one.refresh_from_db()
-    assert (one.result, other.result) == ("", "Better")
-
-
 def test_a_page_in_the_bin_stops_no_answer() -> None:
     one = asked(opened())
     for model in (Intent, LogEntry, Task):
@@ -373,105 +293,6 @@ def test_the_database_refuses_an_answer_without_its_time() -> None:
     for wrong in ({"result": "Better"}, {"probability": 1.5}, {"result": "Great", "answered_at": Now()}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Outcome.objects.filter(pk=one.pk).update(**wrong)
-
-
-def told(stated: dict[str, float], result: str, probability: float = 0.5) -> None:
-    """A decision and how it went, straight into the tables."""
-    analysis = make_proposal(make_item())
-    assert analysis.action is not None
-    made = Settlement.objects.create(action=analysis.action, synthesis=analysis.synthesis, status="done")
-    Outcome.objects.create(
-        settlement=made, review_on=date(2026, 1, 1), prediction="It works", probability=probability, stated=stated,
-        result=result, answered_at=Now(), first_answered_at=Now(), status="done",
-    )  # fmt: skip
-
-
-def test_calibration_matches_a_hand_calculation() -> None:
-    for stated, result in [
-        (0.9, "Better"), (0.9, "As expected"), (0.8, "Worse"), (0.85, "As expected"), (1.0, "As expected"),
-        (0.1, "Worse"), (0.3, "Better"), (0.95, "Unknown"),
-    ]:  # fmt: skip
-        told({"quant": stated}, result)
-    found = {one.who: one for one in calibration.report()}
-    quant = found["quant"]
-    # (0.1² + 0.1² + 0.8² + 0.15² + 0² + 0.1² + 0.7²) / 7 = 1.1825 / 7
-    assert quant.brier.n == 7
-    assert quant.brier.score == pytest.approx(1.1825 / 7)
-    assert str(quant.brier) == "0.169 (n=7)"
-    assert [(bin.low, bin.high, bin.came.n) for bin in quant.bins] == [(0.0, 0.2, 1), (0.2, 0.4, 1), (0.8, 1.0, 5)]
-    sure = quant.bins[-1]
-    assert sure.stated == pytest.approx((0.9 + 0.9 + 0.8 + 0.85 + 1.0) / 5)
-    assert sure.came.mean == pytest.approx(4 / 5)
-    assert str(quant.bins[0].came) == "too few (n=1)"
-    assert (found["auditor"].brier.n, str(found["auditor"].brier)) == (0, "too few (n=0)")
-    assert found["prediction"].brier.score == pytest.approx(0.25)
-
-
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=5, max_size=40))
-def test_the_bins_hold_every_statement_once_and_the_score_is_a_fraction(statements: list[tuple[float, bool]]) -> None:
-    found = calibration.bins(statements)
-    assert sum(bin.came.n for bin in found) == len(statements)
-    assert all(bin.stated is not None and bin.low - 1e-6 <= bin.stated <= bin.high + 1e-6 for bin in found)
-    score = calibration.brier(statements).score
-    assert score is not None
-    assert 0 <= score <= 1
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user("ada", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def act(client: Client, one: Outcome, result: str = "Better", note: str = "Twelve a week <b>") -> Any:
-    return client.post(
-        f"/admin/analysis/outcome/{one.pk}/answer/", {"result": result, "note": note, "_form_submitted": "1"}
-    )
-
-
-def test_the_console_lists_what_is_due_and_takes_the_answer_with_a_note() -> None:
-    one, later = asked(opened()), opened()
-    client = staff("view_outcome", "change_outcome", "view_training")
-    listed = client.get("/admin/analysis/outcome/?standing=due").content.decode()
-    assert f"/admin/analysis/outcome/{one.pk}/" in listed
-    assert f"/admin/analysis/outcome/{later.pk}/" not in listed
-    assert "1 review due" in client.get("/admin/analysis/training/").content.decode()
-    act(client, one)
-    one.refresh_from_db()
-    assert (one.result, one.note, one.answered_by) == ("Better", "Twelve a week <b>", "ada")
-    entry = AuditEntry.objects.get(action="outcome.answer")
-    assert (entry.label, entry.reason) == ("ada", "Twelve a week <b>")
-    page = client.get(f"/admin/analysis/outcome/{one.pk}/change/").content.decode()
-    assert "Twelve a week &lt;b&gt;" in page
-    assert "The Quant: 70%, Brier 0.090 (n=1)" in page
-
-
-def test_who_may_only_look_cannot_answer_and_a_settled_one_takes_none() -> None:
-    one = asked(opened())
-    act(staff("view_outcome"), one)
-    one.refresh_from_db()
-    assert one.result == ""
-    User.objects.all().delete()
-    client = staff("view_outcome", "change_outcome")
-    act(client, one, result="Splendid")
-    act(client, one, note="")
-    one.refresh_from_db()
-    assert one.result == ""
-    act(client, one)
-    Outcome.objects.update(first_answered_at=Now() - outcome.SETTLED_AFTER)
-    act(client, one, result="Worse")
-    one.refresh_from_db()
-    assert one.result == "Better"
-
-
-def test_the_training_page_shows_scores_with_their_count() -> None:
-    for _ in range(5):
-        told({"quant": 0.9}, "Better")
-    page = staff("view_training").get("/admin/analysis/training/").content.decode()
-    assert "0.010 (n=5)" in page
-    assert "80% to 100%" in page
 
 
 def test_a_decision_is_asked_about_in_notion_and_answered_there(workspace: Sandbox) -> None:

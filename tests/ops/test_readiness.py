@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
@@ -18,20 +18,14 @@ from django.utils import timezone
 from emm import tokens
 from notion_sync.models import PollCycle, Poller
 from ops import checklist, evidence, health, readiness, signoff
-from ops.models import Channel, Confirmation, Evidence, Notice, ProbeRun, Release, SignOff, State
+from ops.models import Confirmation, Evidence, ProbeRun, Release, SignOff, State
 from ops.probes import REGISTRY, Seen
 from ops.probes.registry import NEAR, Probe
 from tests.factories import make_source
+from tests.ops.rows import COMMIT, all_pass, look_again, standing
 from tests.world import run_stage
 
-pytestmark = pytest.mark.django_db
-COMMIT = "a" * 40
-
-
-@pytest.fixture(autouse=True)
-def our_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host says which commit runs."""
-    monkeypatch.setenv("RAILWAY_GIT_COMMIT_SHA", COMMIT)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("our_commit")]
 
 
 @pytest.fixture
@@ -48,34 +42,6 @@ def one_probe(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr("ops.probes.registry.REGISTRY", {"env.production": Probe("env.production", look, NEAR)})
     monkeypatch.setattr("ops.readiness.REGISTRY", {"env.production": Probe("env.production", look, NEAR)})
     return says
-
-
-def standing(key: str, release: Release | None = None) -> readiness.Standing:
-    return readiness.standings([checklist.load().items[key]], release)[0]
-
-
-def look_again() -> None:
-    ProbeRun.objects.update(seen_at=Now() - timedelta(minutes=5), due_at=Now() - timedelta(seconds=1))
-    run_stage("probe")
-
-
-def all_pass(release: Release | None = None) -> None:
-    """Every gating item passes, and people have confirmed what is theirs."""
-    someone = User.objects.get_or_create(username="someone")[0]
-    for item in checklist.load().items.values():
-        if not item.gates:
-            continue
-        of = release if item.of_release else None
-        if item.key in readiness.BROUGHT:
-            Evidence.objects.create(key=item.key, state=State.PASS, evidence="Proved.", commit=COMMIT)
-        elif item.by_probe:
-            ProbeRun.objects.update_or_create(
-                key=item.key,
-                release=of,
-                defaults={"state": State.PASS, "seen_at": Now(), "status": "done", "commit": COMMIT},
-            )
-        if item.by_human:
-            Confirmation.objects.create(key=item.key, release=of, by=someone, note="Seen.")
 
 
 def test_a_probe_turns_red_and_back_within_a_cycle(one_probe: list[Any]) -> None:
@@ -219,130 +185,6 @@ def test_one_item_that_is_unknown_stands_in_the_way() -> None:
     all_pass()
     ProbeRun.objects.filter(key="sec.cors").update(state=State.UNKNOWN)
     assert [one.item.key for one in readiness.verdict().blocking] == ["sec.cors"]
-
-
-@pytest.fixture
-def well() -> Release:
-    """A release that everything is well with."""
-    release = signoff.open_release("1.4.0", COMMIT, by="ci")
-    all_pass(release)
-    return release
-
-
-@pytest.fixture
-def five(django_user_model: Any) -> dict[str, Any]:
-    """A person for each role."""
-    people = {}
-    for role, name in checklist.ROLES.items():
-        people[role] = django_user_model.objects.create_user(role, is_staff=True)
-        people[role].groups.add(Group.objects.get_or_create(name=name)[0])
-    return people
-
-
-def test_five_people_approve_a_release(well: Release, five: dict[str, Any]) -> None:
-    for role, person in five.items():
-        well.refresh_from_db()
-        assert well.status == "opened"
-        signoff.sign(well, role, person)
-    well.refresh_from_db()
-    assert well.status == "approved"
-    out = StringIO()
-    with pytest.raises(SystemExit) as ended:
-        call_command("readiness", release="1.4.0", json=True, stdout=out)
-    assert ended.value.code == 0
-    assert json.loads(out.getvalue())["signed"] == {role: role for role in five}
-
-
-def test_a_release_with_five_names_and_a_red_item_is_not_approved(well: Release, five: dict[str, Any]) -> None:
-    ProbeRun.objects.filter(key="sec.cors").update(state=State.FAIL)
-    for role, person in five.items():
-        signoff.sign(well, role, person)
-    well.refresh_from_db()
-    assert well.status == "opened"
-
-
-def test_only_who_holds_a_role_signs_for_it_and_nobody_for_two(well: Release, five: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="Only members"):
-        signoff.sign(well, "security", five["qa"])
-    five["qa"].groups.add(Group.objects.get(name=checklist.ROLES["security"]))
-    signoff.sign(well, "qa", five["qa"])
-    with pytest.raises(ValidationError, match="another role"):
-        signoff.sign(well, "security", five["qa"])
-    with pytest.raises(ValidationError, match="signed already"):
-        signoff.sign(well, "qa", five["qa"])
-
-
-@pytest.mark.parametrize("change", ["state", "note", "commit", "waiver"])
-def test_a_change_of_what_was_signed_voids_the_names_with_the_difference(
-    change: str, well: Release, five: dict[str, Any], admin_user: Any
-) -> None:
-    channel = Channel(name="team")
-    channel.url = "json://127.0.0.1:9"
-    channel.save()
-    for role, person in five.items():
-        signoff.sign(well, role, person)
-    if change == "state":
-        ProbeRun.objects.get(key="sec.cors").keep_evidence(State.FAIL, "A foreign origin is allowed.", COMMIT)
-    elif change == "note":
-        signoff.confirm("doc.readme", admin_user, "Another look.")
-    elif change == "commit":
-        Release.objects.update(commit="b" * 40)
-    else:
-        ProbeRun.objects.filter(key="sec.cors").update(state=State.FAIL)
-        signoff.waive("sec.cors", admin_user, "For today.", health.database_now() + timedelta(days=1))
-    signoff.review()
-    well.refresh_from_db()
-    assert well.status == "opened"
-    assert not SignOff.objects.filter(ended_at=None).exists()
-    told = Notice.objects.get(about="release")
-    assert told.subject == "Release 1.4.0: 5 sign-offs are void"
-    wanted = {"state": "sec.cors", "note": "doc.readme", "commit": "commit was", "waiver": "sec.cors"}[change]
-    assert wanted in SignOff.objects.all()[0].ended_because
-    assert wanted in told.body
-    assert "QA/Testing (qa)" in told.body
-    signoff.review()
-    assert Notice.objects.count() == 1
-
-
-def test_what_only_ages_blocks_and_voids_nothing(well: Release, five: dict[str, Any]) -> None:
-    for role, person in five.items():
-        signoff.sign(well, role, person)
-    ProbeRun.objects.filter(key="sec.cors").update(seen_at=Now() - timedelta(days=2))
-    signoff.review()
-    well.refresh_from_db()
-    assert (well.status, SignOff.objects.filter(ended_at=None).count()) == ("opened", 5)
-
-
-def test_the_team_is_told_over_every_channel_and_the_row_says_so(well: Release, admin_client: Client) -> None:
-    page = f"/admin/ops/release/{well.pk}/change/"
-    deed = {"deed": "tell", "key": "pre.team", "note": "Tonight at eight; Maria watches."}
-    Confirmation.objects.filter(key="pre.team").delete()
-    assert "There is no channel" in admin_client.post(page, deed, follow=True).content.decode()
-    assert standing("pre.team", well).state == "open"
-    channel = Channel(name="team")
-    channel.url = "json://127.0.0.1:9"
-    channel.save()
-    admin_client.post(page, deed)
-    assert Notice.objects.get().body == "Tonight at eight; Maria watches.\nadmin"
-    assert standing("pre.team", well).note == "Sent over team: Tonight at eight; Maria watches."
-
-
-def test_a_name_is_taken_back_by_its_own_person_and_stays_on_record(well: Release, five: dict[str, Any]) -> None:
-    signed = signoff.sign(well, "qa", five["qa"])
-    with pytest.raises(ValidationError, match="Only whoever signed"):
-        signoff.withdraw(signed, five["security"], "I know better.")
-    signoff.withdraw(signed, five["qa"], "A test was skipped.")
-    signed.refresh_from_db()
-    assert signed.ended_because == "Withdrawn: A test was skipped."
-    assert signoff.sign(well, "qa", five["qa"]).pk != signed.pk
-
-
-def test_two_releases_never_share_a_version() -> None:
-    signoff.open_release("1", COMMIT, by="ci")
-    with pytest.raises(ValidationError):
-        signoff.open_release("1", COMMIT, by="ci")
-    with pytest.raises(ValidationError):
-        signoff.open_release("2", "main", by="ci")
 
 
 def test_the_verdict_of_the_command_the_page_and_the_api_is_one(admin_client: Client) -> None:
