@@ -165,9 +165,10 @@ def change_property(ws: Workspace, source: Source, prop: Property, given: dict[s
         prop.description = given["description"]
     if given.keys() - {"name", "description", "id"}:
         kind = property_type(given, path)
-        if kind != prop.type:
+        known = prop if kind == prop.type else None  # of another type's options and format nothing stays
+        if known is None:
             retype(ws, source, prop, kind)
-        config = check_config(kind, given[kind], f"{path}.{kind}", prop)
+        config = check_config(kind, given[kind], f"{path}.{kind}", known)
         if kind == "unique_id":
             check_unique_id(ws, source, config, prop.id)
         if kind == "relation":

@@ -274,3 +274,11 @@ def test_search_finds_titles(world: World) -> None:
     assert {found["id"] for found in everything["results"]} == {source, page["id"]}
     sources: Any = world.notion.search(query="great", filter={"property": "object", "value": "data_source"})
     assert [found["id"] for found in sources["results"]] == [source]
+
+
+def test_a_property_that_changes_its_type_keeps_no_options_or_format_of_the_old_one(world: World) -> None:
+    source = world.source("Things", Notes={"rich_text": {}}, Stage=options("Open"))
+    world.notion.data_sources.update(source, properties={"Notes": {"number": {}}, "Stage": {"status": {}}})
+    found = properties_of(world, source)
+    assert found["Notes"]["number"] == {"format": "number"}
+    assert [option["name"] for option in found["Stage"]["status"]["options"]] == ["Not started", "In progress", "Done"]
