@@ -11,8 +11,8 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -287,9 +287,19 @@ class PollerForm(ReasonForm):
 @admin.register(Poller)
 class PollerAdmin(ReasonedAdmin):
     form = PollerForm
-    fields = ("interval_seconds", "status", "status_since", "asked_at", "reason")
-    readonly_fields = ("status", "status_since", "asked_at")
+    fields = ("interval_seconds", "status", "status_since", "asked_at", "under_way", "reason")
+    readonly_fields = ("status", "status_since", "asked_at", "under_way")
     actions_detail = ("poll_now", "pause", "resume")
+
+    @display(description="under way")
+    def under_way(self, poller: Poller) -> SafeString:
+        """A line for each poll that has not ended: how far it is, and what it waits for."""
+        cycles = PollCycle.objects.unfinished().select_related("source").order_by("source__key", "pk")
+        lines = []
+        for cycle in cycles:
+            why = f" {cycle.last_error}" if cycle.status == PollCycle.Status.WAITING and cycle.last_error else ""
+            lines.append((f"{cycle.source.key}: {cycle.seen} pages read in {cycle.requests} requests.{why}",))
+        return format_html_join(mark_safe("<br>"), "{}", lines) or mark_safe("No poll.")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -20,7 +20,7 @@ from emm.admin import JobAdmin
 from emm.audit import AuditEntry
 from emm.tokens import ApiToken
 from notion_sync import polling
-from notion_sync.models import InboxItem, NotionCall, OutboxEntry, Poller
+from notion_sync.models import DataSource, InboxItem, NotionCall, OutboxEntry, PollCycle, Poller
 
 pytestmark = pytest.mark.django_db
 
@@ -186,6 +186,26 @@ def test_poll_now_says_what_came_of_it(admin_client: Client) -> None:
     answer = dialog(admin_client, "poll_now")
     assert "Nothing was opened" in said(answer)
     assert AuditEntry.objects.get().action == "poller.poll_now"
+
+
+def test_the_poller_tells_how_far_each_poll_is_and_what_it_waits_for(admin_client: Client) -> None:
+    polling.poller()
+    page = "/admin/notion_sync/poller/1/change/"
+    assert "No poll." in admin_client.get(page).content.decode()
+    ended, runs, waits = (
+        DataSource.objects.create(key=key, database_id=uuid.uuid4(), data_source_id=uuid.uuid4())
+        for key in ("inbox", "nodes", "tasks")
+    )
+    why = "Notion is <busy>."
+    PollCycle.objects.create(source=ended, trigger="interval", seen=7, requests=1, status="done")
+    running = {"status": "running", "leased_until": datetime.now(UTC)}
+    PollCycle.objects.create(source=runs, trigger="interval", seen=200, requests=2, last_error=why, **running)
+    PollCycle.objects.create(source=waits, trigger="interval", seen=400, requests=4, last_error=why)
+    shown = admin_client.get(page).content.decode()
+    assert (
+        "nodes: 200 pages read in 2 requests.<br>tasks: 400 pages read in 4 requests. Notion is &lt;busy&gt;." in shown
+    )
+    assert "inbox:" not in shown
 
 
 def test_the_interval_is_changed_with_a_reason_within_bounds(admin_client: Client, settings: Any) -> None:
