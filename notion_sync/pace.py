@@ -41,7 +41,7 @@ local now = ARGV[1] == '' and clock[1] * 1000000 + clock[2] or tonumber(ARGV[1])
 local limit, window, minute = tonumber(ARGV[2]), tonumber(ARGV[3]), 60000000
 local state = redis.call('HMGET', KEYS[1], 'next', 'closed', 'why', 'learned', 'learned_until', 'given')
 local due, closed = tonumber(state[1] or 0), tonumber(state[2] or 0)
-local learned, learned_until = tonumber(state[4] or 0), tonumber(state[5] or 0)
+local learned, learned_until = tonumber(state[4] or limit), tonumber(state[5] or 0)
 if learned_until > now then limit = math.min(limit, learned) end
 """
 

@@ -85,7 +85,7 @@ class Day:
 
         While the engine restarts, nothing happens.
         """
-        redis.Redis.from_url(self.valkey).hdel(pace.KEY, "learned")
+        redis.Redis.from_url(self.valkey).hdel(pace.KEY, "learned", "learned_until")
         with contextlib.suppress(psycopg.OperationalError):
             for table in JOBS:
                 for statement in (WAITS_END, LEASES_EXPIRE):

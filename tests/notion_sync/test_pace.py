@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 
 from emm.jobs import Later, Misconfigured
 from notion_sync import pace
@@ -211,6 +212,14 @@ def test_a_refusal_of_an_idle_connection_halves_the_limit_at_most() -> None:
     pace.take(0, now=START)
     pace.close(5, "Somebody else spent it.", now=START, too_many=True)
     assert pace.spent(START)[1] == 90
+
+
+def test_where_what_was_learned_is_gone_our_own_limit_stands(settings: Any) -> None:
+    pace.take(0, now=START)
+    pace.close(5, "Too many.", now=START, too_many=True)
+    redis.Redis.from_url(settings.REDIS_URL).hdel(pace.KEY, "learned")
+    assert pace.spent(START)[1] == 180
+    assert pace.take(60, now=START + 6 * SECOND).wait == 0
 
 
 def test_a_pause_for_other_reasons_teaches_nothing() -> None:
