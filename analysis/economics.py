@@ -119,7 +119,8 @@ def _bet(label: Label, outcomes: list[Payoff]) -> Bet:
         return Bet(label, None, None, None, unit, *counts, problem="its outcomes are in different units")
     left = 1 - total if total < 1 - TOLERANCE else 0.0
     values = [outcome.value for outcome in outcomes if outcome.probability] + ([0.0] if left else [])
-    expected = sum(outcome.probability * outcome.value for outcome in outcomes)
+    whole = 1.0 if left else total  # what was rounded by hand is no chance of nothing
+    expected = sum(outcome.probability * outcome.value for outcome in outcomes) / whole
     return Bet(label, expected, min(values), max(values), unit, *counts, left=left)
 
 
