@@ -74,6 +74,8 @@ def send(job: Notice) -> None:
             "The address of the channel is none that the library knows: enter it again under Channels, then queue this "
             "message again."
         )
+    for service in outlet:
+        service.overflow_mode = apprise.OverflowMode.SPLIT  # Discord refuses more than 2,000 characters in one piece
     if not outlet.notify(title=job.subject, body=job.body, body_format=apprise.NotifyFormat.TEXT):
         age = database_now() - job.opened_at
         if age >= GIVEN_UP_AFTER:

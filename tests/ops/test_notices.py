@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 
 from analysis.models import Analysis, Budget, BudgetPeriod
 from notion_sync.models import Action, InboxItem
-from ops import calls, digest
+from ops import calls, digest, notices
 from ops.models import Channel, Notice, NoticePolicy
 from ops.notices import defanged
 from tests.factories import database_now, make_item, make_proposal
@@ -31,6 +31,9 @@ from tests.world import run_stage
 MASKED = (
     "Renew the <https://evil.example/login?x=1|Notion login> <!channel> <@U123> @everyone [offer](https://evil.example/o) "
     "&lt;!here&gt; <a href='https://evil.example'>here</a>\n- A line of mine\n  https://www.notion.so/evil"
+)
+DISCORDS_MOST = (
+    2_000  # characters of one message, https://docs.discord.com/developers/resources/webhook#execute-webhook
 )
 CHANNELS = {
     "slack": "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general",
@@ -53,7 +56,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             assert said["mrkdwn"] is False
             found.extend([read(part["title"]), read(part["text"])])  # Slack reads its three entities likewise
         answer = requests.Response()
-        answer.status_code, answer._content = 200, b"ok"
+        answer.status_code, answer._content = (400 if len(said.get("content", "")) > DISCORDS_MOST else 200), b"ok"
         return answer
 
     def mail(server: AppriseSMTPController, sender: str, to: list[str], message: str) -> bool:
@@ -164,3 +167,14 @@ def test_long_titles_and_reasons_are_cut_with_a_mark(sent: list[str]) -> None:
     assert len(call.subject) == 200
     assert call.subject.endswith("\u2026")
     assert f"{'p' * 200}\u2026 (900 characters in all)\n" in call.body
+
+
+@pytest.mark.django_db
+def test_a_message_that_is_too_long_for_a_channel_arrives_there_in_several(sent: list[str]) -> None:
+    body = "\n".join(f"- Decision {number} waits\n  {settings.PUBLIC_URL}/admin/{number}/" for number in range(100))
+    notices.tell("Daily digest", body, about="digest", channels=Channel.objects.filter(name="discord"))
+    run_stage("notify")
+    assert Notice.objects.get().status == "done"
+    assert len(sent) > 1
+    arrived = {line.strip() for said in sent for line in said.splitlines()}
+    assert [line for line in body.splitlines() if line.strip() not in arrived] == []
