@@ -210,7 +210,7 @@ def test_a_decision_is_taken_once_and_audited(ada: User) -> None:
     rules.retire(rule, by=ada, reason="No longer.")
     rule.refresh_from_db()
     assert (rule.status, rule.decided_by, rule.reason) == ("retired", ada, "No longer.")
-    entries = AuditEntry.objects.filter(object_kind="analysis.HouseRule")
+    entries = AuditEntry.objects.filter(object_kind="analysis.HouseRule").order_by("pk")
     assert list(entries.values_list("action", "reason")) == [
         ("houserule.accepted", "True."),
         ("houserule.retired", "No longer."),
