@@ -123,7 +123,7 @@ def clipped(text: str) -> str:
 def _pause(failure: Failure) -> Later:
     reason = failure.details.get("rate_limit_reason")
     if reason == "public_api_request_blocked":
-        return standstill.begin(failure.text)
+        return standstill.begin(standstill.BLOCKED.format(failure.text))
     seconds = int(failure.retry_after) if re.fullmatch(r"[0-9]{1,9}", failure.retry_after) else WINDOW_SECONDS
     pause = timedelta(seconds=min(max(seconds, 1), LONGEST_PAUSE_SECONDS))
     named = reason or failure.code or failure.status

@@ -6,14 +6,23 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from notion_sync import client
+from django.db.models.functions import Now
+
+from notion_sync import client, standstill
 from notion_sync.document import Callout
-from notion_sync.models import Workspace
+from notion_sync.models import Standstill, Workspace
 
 TITLE = "Command Center"
 MARK = re.compile(r"[Ss]erved by installation ([0-9a-f-]{36})")
+TO_TAKE_BACK = timedelta(hours=1)
+OUSTED = (
+    "If that is as it should be, stop this one for good. If not, stop the other one, press Ask Notion again on the row under "
+    "Standstills in the console, and within the hour take the workspace over: under a look at it (Set up Notion), or with "
+    "manage.py setup_notion --take-over."
+)
 MOST_CENTERS = 10  # pages of that title that are read: each is a call
 
 
@@ -83,6 +92,20 @@ def refusal(foreign: str) -> tuple[str, str]:
         "Stop that one for good, then take the workspace over: in the console under a look at it (Set up Notion), or with "
         "manage.py setup_notion --take-over. Or name another parent page.",
     )
+
+
+def keep_watch() -> None:
+    """Raises Misconfigured, with everything at a standstill, where our Command Center names another installation by now.
+
+    After a person has lifted that standstill it says so again only after `TO_TAKE_BACK`: they may take it back meanwhile.
+    """
+    row = Workspace.objects.get(pk=1)
+    center = _read(str(row.command_center_page_id), str(row.installation_id))
+    if not center.foreign:
+        return
+    why = f"Another installation ({center.foreign}) has taken this workspace over, and two would fight over its pages."
+    if not Standstill.objects.filter(why=why, lifted_at__gt=Now() - TO_TAKE_BACK).exists():
+        raise standstill.begin(why, OUSTED)
 
 
 def _read(page_id: str, ours: str) -> Center:

@@ -1,4 +1,5 @@
-"""The circuit that Notion opens: once it blocks our requests, nobody asks again until a person has mended why.
+"""The circuit: once Notion blocks our requests, or another installation has taken its workspace over, nobody asks Notion again
+until a person has mended why.
 
 https://developers.notion.com/reference/request-limits: `public_api_request_blocked` is not to be retried.
 """
@@ -15,26 +16,27 @@ from django.db.models.functions import Now
 from emm import audit, tasks
 from emm.jobs import Misconfigured
 from notion_sync.models import Standstill
+from notion_sync.models.calls import ASK_SUPPORT
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN = timedelta(minutes=5)  # of waiting jobs, at the row, not at Notion
-BLOCKED = "Notion blocks this integration's requests, so none is sent."
-FIX = "Ask Notion's support why. Once it is mended press Ask Notion again, on the row under Standstills in the console."
+SILENT = "Nothing is sent to Notion."
+BLOCKED = "Notion blocks this integration's requests: {}"
 
 
-def begin(why: str) -> Misconfigured:
+def begin(why: str, fix: str = ASK_SUPPORT) -> Misconfigured:
     """Let nobody ask Notion any more. Returns the exception for the request that learnt of it."""
-    Standstill.objects.bulk_create([Standstill(why=why)], ignore_conflicts=True)
-    log.error("notion_blocks_us", why=why)
-    return _blocked(why)
+    Standstill.objects.bulk_create([Standstill(why=why, fix=fix)], ignore_conflicts=True)
+    log.error("notion_standstill", why=why)
+    return _silent(why, fix)
 
 
 def check() -> None:
-    """Raises Misconfigured while Notion blocks us."""
-    why = Standstill.objects.filter(lifted_at=None).values_list("why", flat=True).first()
-    if why is not None:
-        raise _blocked(why)
+    """Raises Misconfigured while nobody may ask Notion."""
+    row = Standstill.objects.filter(lifted_at=None).first()
+    if row is not None:
+        raise _silent(row.why, row.fix)
 
 
 def lift(standstill: Standstill, *, by: audit.Actor, reason: str) -> None:
@@ -48,8 +50,8 @@ def lift(standstill: Standstill, *, by: audit.Actor, reason: str) -> None:
         if not Standstill.objects.filter(pk=standstill.pk, lifted_at=None).update(lifted_at=Now()):
             raise ValidationError("It was lifted before.")
         audit.record("standstill.lift", standstill, by=by, reason=reason.strip())
-        tasks.wake(BLOCKED)
+        tasks.wake(SILENT)
 
 
-def _blocked(why: str) -> Misconfigured:
-    return Misconfigured(f"{BLOCKED} {why}", FIX, LOOK_AGAIN)
+def _silent(why: str, fix: str) -> Misconfigured:
+    return Misconfigured(f"{SILENT} {why}", fix, LOOK_AGAIN)

@@ -1,7 +1,8 @@
 """The Command Center page in Notion, kept current: one block of it is ours, and each refresh replaces all of its text.
 
-One call, and always the same one: a refresh whose answer was lost is simply made again. Whatever else people put on the page,
-and the line that marks the installation, is not touched.
+Two calls, and always the same ones: the page is looked at, for the line that marks the installation may name another by now,
+and our block is written. A refresh whose answer was lost is simply made again. Whatever else people put on the page is not
+touched.
 """
 
 from __future__ import annotations
@@ -50,13 +51,17 @@ def open_refresh() -> None:
 
 
 def refresh(job: CommandCenter) -> None:
-    """Write what stands where now. Raises Misconfigured while the page is not there."""
+    """Write what stands where now. Raises Misconfigured while the page is not there, or once another has taken it over."""
     text, key = list(_text(database_now())), _key()
     (block,) = blocks([Callout(text, ICON)])
-    block_id = Workspace.objects.get(pk=1).command_center_block_id or _place(block)
+    stored = Workspace.objects.get(pk=1).command_center_block_id
     try:
-        client.update_block(block_id, "callout", {"rich_text": block["callout"]["rich_text"]})
+        if stored:
+            installation.keep_watch()
+        client.update_block(stored or _place(block), "callout", {"rich_text": block["callout"]["rich_text"]})
     except (NotShared, Never) as gone:
+        if not stored:
+            raise
         Workspace.objects.update(command_center_block_id=None)
         raise Later(timedelta(), f"Our part of the page is not there any more, and is made again: {gone}") from gone
     except client.Ambiguous as lost:
@@ -74,6 +79,7 @@ def _place(block: dict[str, Any]) -> str:
             "Restore it in Notion, or run Set up Notion in the console again, which makes it.",
             MISSING,
         )
+    installation.keep_watch()
     mine = (one["id"] for one in client.block_children(page_id) if _is_ours(one, str(workspace.bot_id)))
     block_id = next(mine, None) or client.append_children(page_id, [block])[0]["id"]
     Workspace.objects.update(command_center_block_id=block_id)

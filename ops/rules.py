@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from django.db.models.functions import Now
 
 from emm.jobs import Job
-from notion_sync import standstill
 from notion_sync.models import Reconciliation, Standstill
 from ops import backups, health, notices, objectives, overview
 from ops.models import Alert
@@ -77,8 +76,8 @@ def _backup() -> Judged:
 
 
 def _standstill() -> Judged:
-    why = Standstill.objects.filter(lifted_at=None).values_list("why", flat=True).first()
-    return Judged(int(why is not None), f"{why} {standstill.FIX}" if why else "Notion answers us.")
+    row = Standstill.objects.filter(lifted_at=None).first()
+    return Judged(int(row is not None), f"{row.why} {row.fix}" if row else "Notion answers us.")
 
 
 def _mirror() -> Judged:
@@ -115,7 +114,7 @@ RUNBOOKS = {
     "stuck": "docs/runbooks/high-error-rate.md#jobs-that-need-a-person",
     "channels": "docs/MONITORING_SETUP.md#channels",
     "backup": "docs/MONITORING_SETUP.md#backups",
-    "notion.blocked": "docs/runbooks/api-failures.md#notion-blocks-our-requests",
+    "notion.blocked": "docs/runbooks/api-failures.md#nothing-is-sent-to-notion",
     "mirror": "docs/runbooks/api-failures.md#the-mirror-differed",
     "slo.latency": "docs/runbooks/performance.md#slow-pages",
     "slo.errors": "docs/runbooks/high-error-rate.md#first",
@@ -137,7 +136,7 @@ RULES: tuple[Rule, ...] = (
     Rule("stuck", "Work needs a person", WARNING, _stuck, 1, 1),
     Rule("channels", "A channel takes no messages", WARNING, _channels, 1, 1),
     Rule("backup", "The newest backup is old", WARNING, _backup, 26, 1),
-    Rule("notion.blocked", "Notion blocks our requests", Alert.Severity.CRITICAL, _standstill, 1, 1),
+    Rule("notion.blocked", "Nothing is sent to Notion", Alert.Severity.CRITICAL, _standstill, 1, 1),
     Rule("mirror", "The mirror differed from Notion", WARNING, _mirror, 1, 1),
     *(_of(objective) for objective in objectives.OBJECTIVES if objective.alert is not None),
 )

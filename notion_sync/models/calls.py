@@ -26,11 +26,17 @@ class NotionCall(models.Model):
         return f"{self.method} {self.route}"
 
 
+ASK_SUPPORT = (
+    "Ask Notion's support why. Once it is mended press Ask Notion again, on the row under Standstills in the console."
+)
+
+
 class Standstill(models.Model):
-    """Notion blocks our requests: nothing is sent until a person lifts it. At most one holds at a time."""
+    """Nothing is sent to Notion until a person lifts it. At most one holds at a time."""
 
     began_at = models.DateTimeField(db_default=Now())
-    why = models.TextField(help_text="Notion's words.")
+    why = models.TextField()
+    fix = models.TextField(db_default=ASK_SUPPORT, help_text="What a person has to do before it is lifted.")
     lifted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

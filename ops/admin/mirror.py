@@ -83,14 +83,14 @@ class StandstillAdmin(ReadOnlyAdmin):
 
     @display(description="what to do")
     def what_to_do(self, row: Standstill) -> str:
-        return "Nothing: requests are sent again." if row.lifted_at else standstill.FIX
+        return "Nothing: requests are sent again." if row.lifted_at else row.fix
 
     @action(
         description="Ask Notion again",
         permissions=["operate"],
         dialog={
             "title": "Ask Notion again",
-            "description": "Only after Notion's support has said why it blocks this integration, and that is mended.",
+            "description": "Only after what stands under What to do is mended.",
             "form_class": ReasonDialog,
             "form_submit_text": "Ask again",
         },

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db.models.functions import Now
+from django.test import Client
 
 from emm.jobs import Job
-from notion_sync.models import Action, InboxItem, Poller, Workspace
+from notion_sync import outbox, setup
+from notion_sync.models import Action, InboxItem, OutboxEntry, Poller, Standstill, Task, Workspace
+from ops import rules
 from ops.models import CommandCenter
 from tests.factories import make_item, make_proposal, make_settlement
 from tests.world import Sandbox, run_stage
@@ -63,12 +67,12 @@ def test_what_has_not_changed_is_not_written_again_until_it_is_old(workspace: Sa
     assert [method for method, _ in writes(workspace)] == ["PATCH"]
 
 
-def test_a_change_is_shown_with_one_call(workspace: Sandbox) -> None:
+def test_a_change_is_shown_with_two_calls(workspace: Sandbox) -> None:
     refresh()
     workspace.control("log/clear")
     Poller.objects.update(status=Poller.Status.PAUSED)
     refresh()
-    assert len(workspace.requests()) == 1
+    assert [one["method"] for one in workspace.requests()] == ["GET", "PATCH"]
     assert "Last poll: paused since" in callouts(workspace)[-1]
 
 
@@ -102,6 +106,48 @@ def test_without_its_page_it_says_what_to_do(workspace: Sandbox) -> None:
     job = refresh()
     assert job.status == Job.Status.WAITING
     assert "run Set up Notion in the console" in job.last_error
+
+
+def test_a_block_that_is_refused_for_what_it_says_is_not_tried_for_ever(workspace: Sandbox) -> None:
+    fault = {"kind": "refuse", "match": {"method": "PATCH", "path_regex": "/blocks/[0-9a-f-]+$"}, "times": None}
+    workspace.control("faults", fault)
+    assert refresh().status == Job.Status.WAITING, "the block may be gone"
+    assert refresh().status == Job.Status.NEVER
+    assert len(callouts(workspace)) == 2
+
+
+def test_an_installation_whose_workspace_was_taken_over_sends_nothing_more_and_says_so(
+    workspace: Sandbox, admin_client: Client
+) -> None:
+    refresh()
+    ours = Workspace.objects.get().installation_id
+    Workspace.objects.update(installation_id=uuid.uuid4())  # it is another one for a moment, and takes over
+    setup.prepare(workspace.root_page_id, lambda line: None, setup.Wishes(take_over=True))
+    before = callouts(workspace)
+    Workspace.objects.update(installation_id=ours)
+    CommandCenter.objects.update(shown_key="")
+    job = refresh()
+    assert job.status == Job.Status.WAITING
+    assert "has taken this workspace over" in job.last_error
+    workspace.control("log/clear")
+    outbox.create_page(Task, uuid.uuid4(), {"Name": "Sell the van"}, purpose="a task", item=None)
+    run_stage("deliver")
+    assert workspace.requests() == []
+    assert "has taken this workspace over" in OutboxEntry.objects.get(source_key="tasks").last_error
+    assert callouts(workspace) == before
+    found = rules.BY_KEY["notion.blocked"].look()
+    assert (found.value, "take the workspace over" in found.detail) == (1, True)
+
+    row = Standstill.objects.get()
+    admin_client.post(
+        f"/admin/notion_sync/standstill/{row.pk}/lift/", {"_form_submitted": "True", "reason": "A mistake."}
+    )
+    assert refresh().status == Job.Status.DONE, "for an hour it may be taken back"
+    setup.prepare(workspace.root_page_id, lambda line: None, setup.Wishes(take_over=True))
+    Standstill.objects.update(lifted_at=Now() - timedelta(hours=2))
+    CommandCenter.objects.update(shown_key="")
+    assert refresh().status == Job.Status.DONE
+    assert not Standstill.objects.filter(lifted_at=None).exists()
 
 
 def test_what_people_wrote_is_shown_as_text_and_long_titles_are_marked(workspace: Sandbox) -> None:
