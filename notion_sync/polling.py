@@ -20,7 +20,7 @@ from emm.schedule import STAGES
 from notion_sync import alarm, client, drift, pace, workspace
 from notion_sync.mirror import absorb, complete
 from notion_sync.models import DataSource, PollCycle, Poller, Window
-from notion_sync.windows import OVERLAP, grow_pages, open_for, page_ids, query
+from notion_sync.windows import GROWS_AFTER, OVERLAP, grow_pages, open_for, page_ids, query
 
 WINDOWS = timedelta(seconds=30)  # the last window wakes the poll; this is for the case that its nudge is lost
 PROGRESS = ["next_page", "reading_since", "reading_from", "cursor", "polled_at", "mirrored_at"]
@@ -104,6 +104,8 @@ def _read(cycle: PollCycle, source: DataSource) -> None:
                 requests=cycle.requests + 1,
             )
             _advance(source, answer)
+        if cycle.requests % GROWS_AFTER == 0:
+            grow_pages(source)
 
 
 def _is_shared_out(source: DataSource) -> bool:

@@ -27,6 +27,7 @@ from notion_sync.models import DataSource, ListedPage, Poller, Reconciliation, W
 OVERLAP = timedelta(minutes=2)  # of two polls: see `polling`
 SHARED_OUT_AFTER = 10  # pages of results that one worker reads before it gives half of the rest away
 LARGEST, SMALLEST = 100, 10  # results on a page
+GROWS_AFTER = 10  # pages of results that came in time
 PAUSED = timedelta(seconds=30)
 
 
@@ -43,9 +44,10 @@ def query(source: DataSource, **wanted: Any) -> client.QueryPage:
 
 
 def grow_pages(source: DataSource) -> None:
-    """After a reading to its end: ask for twice as many results again, until the page is full."""
+    """After a reading to its end, and on the way of a long one: ask for twice as many results again, until the page is full."""
     if source.page_size < LARGEST:
         DataSource.objects.filter(pk=source.pk).update(page_size=Least(F("page_size") * 2, LARGEST))
+        source.refresh_from_db(fields=["page_size"])
 
 
 def open_for(source: DataSource, edited_since: datetime | None, reconciliation: Reconciliation | None = None) -> None:
@@ -74,6 +76,8 @@ def read(window: Window) -> None:
                 wake(source, seen)
                 _count(window, source, seen)
                 _advance(window, answer)
+            if window.requests % GROWS_AFTER == 0:
+                grow_pages(source)
 
 
 def _ask(window: Window, source: DataSource) -> client.QueryPage:

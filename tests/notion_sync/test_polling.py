@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from emm.jobs import Later
 from notion_sync import client, outbox, polling
-from notion_sync.models import Action, BodyRead, DataSource, InboxItem, NotionCall, PollCycle, Poller
-from tests.world import Sandbox, add_item, poll_now, run, run_stage, text
+from notion_sync.models import Action, BodyRead, DataSource, InboxItem, Node, NotionCall, PollCycle, Poller
+from tests.world import Sandbox, add_item, poll_everything, poll_now, run, run_stage, text
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
@@ -306,6 +306,16 @@ def test_a_page_of_results_that_takes_notion_too_long_is_halved_and_recovers(wor
         poll_now()
     assert DataSource.objects.get(key="inbox").page_size == 100
     assert DataSource.objects.get(key="nodes").page_size == 100
+
+
+def test_a_long_poll_takes_fuller_pages_again_on_its_way(workspace: Sandbox) -> None:
+    poll_everything()
+    source = DataSource.objects.get(key="nodes")
+    workspace.control("bulk", {"data_source_id": str(source.data_source_id), "count": 300})
+    DataSource.objects.filter(pk=source.pk).update(page_size=10)
+    poll_everything()
+    assert Node.objects.count() >= 300
+    assert PollCycle.objects.filter(source=source).latest("pk").requests == 20, "ten times ten, and ten times twenty"
 
 
 def test_our_own_write_does_not_wake_us_and_a_persons_in_its_minute_does(workspace: Sandbox) -> None:

@@ -114,6 +114,15 @@ def test_more_than_notion_gives_in_one_minute_is_said_and_the_cursor_stays(
     assert DataSource.objects.get(pk=source.pk).cursor is None
 
 
+def test_a_window_takes_fuller_pages_again_on_its_way(workspace: Sandbox, source: DataSource) -> None:
+    fill(workspace, source, 300, spread_seconds=0)
+    DataSource.objects.filter(pk=source.pk).update(page_size=10)
+    open_poll(source)
+    run(READ)
+    assert Node.objects.count() == 300
+    assert PollCycle.objects.filter(source=source).latest("pk").requests <= 22
+
+
 def test_a_window_whose_worker_dies_is_read_on_from_its_last_page_of_results(
     workspace: Sandbox, source: DataSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
