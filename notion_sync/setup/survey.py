@@ -116,6 +116,8 @@ def look(parent: str, report: Report, wishes: Wishes) -> Survey:
         raise Misconfigured("The parent page is in Notion's trash.", "Restore it, or name another one.")
     children = client.block_children(parent_id)
     survey = Survey(bot, parent_id, installation.find_center(children), lacks=_lacking(parent_id))
+    if any(installation.marked(block) for block in children):
+        survey.problems.append((f"This page is a {installation.TITLE} itself.", "Choose the page above it."))
     for line in survey.lacks:
         report(line)
     search = _Search(survey, wishes, children)
@@ -148,7 +150,7 @@ def shared_pages() -> list[tuple[str, str]]:
     """Id and title of the pages outside databases that are shared with us, as far as Notion's search knows by now. It lists
     the pages of databases as well, so that in a large workspace others may come only after many.
 
-    The page that we serve comes first; our own Command Center is none to choose.
+    The page that we serve comes first, and what is called like a Command Center last; our own is none to choose.
     """
     row = Workspace.objects.filter(pk=1).first()
     served, center = (str(row.parent_page_id), str(row.command_center_page_id)) if row else ("", "")
@@ -156,7 +158,7 @@ def shared_pages() -> list[tuple[str, str]]:
     found = [
         (page["id"], _title(page) or "Untitled") for page in pages if not page["in_trash"] and page["id"] != center
     ]
-    return sorted(found, key=lambda page: page[0] != served)
+    return sorted(found, key=lambda page: (page[0] != served, page[1] == installation.TITLE))
 
 
 def _title(page: Mapping[str, Any]) -> str:

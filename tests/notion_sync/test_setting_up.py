@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -93,6 +94,20 @@ def test_what_must_be_mended_ends_the_run_with_its_fix(sandbox: Sandbox, console
     assert "not shared with the integration" in shown
     assert "Connections" in shown
     assert not SetupRun.objects.stuck().exists()  # whoever looked has seen it: nobody else is called
+
+
+def test_the_command_center_of_another_installation_is_no_page_to_build_below(
+    sandbox: Sandbox, console: Client
+) -> None:
+    setup.prepare(sandbox.root_page_id, lambda line: None)
+    center = str(Workspace.objects.get().command_center_page_id)
+    Workspace.objects.update(installation_id=uuid.uuid4(), command_center_page_id=None, parent_page_id=None)
+    offered = re.findall(r'<option value="([0-9a-f-]{36})"', console.get(PAGE).content.decode())
+    assert offered == [sandbox.root_page_id, center]
+    looked = look(console, center)
+    run_stage("setup")
+    shown = console.get(f"{PAGE}{looked.pk}/change/").content.decode()
+    assert "This page is a Command Center itself. Choose the page above it." in shown
 
 
 def test_a_look_that_was_refused_is_taken_again_with_the_same_choices(sandbox: Sandbox, console: Client) -> None:
