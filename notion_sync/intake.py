@@ -6,6 +6,7 @@ Taking one writes rows and nothing else; the outbox makes the page.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 import uuid
 from typing import Any
@@ -27,6 +28,7 @@ SOURCES = {Intake.Channel.SLACK: "Slack", Intake.Channel.MAIL: "Email", Intake.C
 LONGEST_NAME = 255  # characters of the sender's own id of a text
 # What people say in Slack comes without a subtype, or with one of these; all others are Slack's own notes.
 SAID = ("file_share", "thread_broadcast", "me_message")
+_ADDRESSED = re.compile(r"\s*<@(\w+)(?:\|[^<>]*)?>[\s,:]*")
 
 
 def take(
@@ -125,7 +127,7 @@ def _slack_event(found: dict[str, Any]) -> HttpResponse:
     if (
         event.get("bot_id")
         or (event.get("subtype") or "") not in ("", *SAID)
-        or not (text := of_slack(text_of(event, "text", LONGEST_TEXT)))
+        or not (text := of_slack(_said(found, event)))
     ):
         return JsonResponse({"effect": "nothing: not a person's words"})
     # A mention in a channel that the app reads comes as two events: team, channel and time name the message itself.
@@ -138,6 +140,17 @@ def _slack_event(found: dict[str, Any]) -> HttpResponse:
         external_id=named,
     )
     return JsonResponse({"effect": "kept" if made else "kept before"})
+
+
+def _said(found: dict[str, Any], event: dict[str, Any]) -> str:
+    """The text of a message, without the mention of the app in front of it: that says to whom, not what.
+
+    https://docs.slack.dev/apis/events-api/#authorizations names the app's own user.
+    """
+    text = text_of(event, "text", LONGEST_TEXT)
+    addressed, listed = _ADDRESSED.match(text), found.get("authorizations")
+    apps = [one.get("user_id") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return text[addressed.end() :] if addressed and addressed[1] in apps else text
 
 
 def _channel(name: str) -> str:

@@ -33,6 +33,7 @@ from ops.overview import Proposal, span
 
 NEEDS_A_PERSON = timedelta(hours=1)
 LONGEST_TITLE = 200
+MOST_MENTIONS = 40  # Notion takes 100 parts in a comment, and each of these is two
 AT_REST = timedelta(minutes=10)  # since the last edit of a page: whoever is still writing is not told of each sentence
 Kind = Call.Kind
 DECIDE = "Set Approval_Status on this page to decide; until then nothing is done."
@@ -205,6 +206,11 @@ def _stands_there(job: Call, page_id: str) -> bool:
 
 
 def _rich_text(job: Call) -> list[dict[str, Any]]:
-    mentions = [{"type": "mention", "mention": {"type": "user", "user": {"id": str(one)}}} for one in job.mentions]
+    mentions = [
+        {"type": "mention", "mention": {"type": "user", "user": {"id": str(one)}}}
+        for one in job.mentions[:MOST_MENTIONS]
+    ]
     spaced = [part for mention in mentions for part in (mention, {"type": "text", "text": {"content": " "}})]
-    return [*spaced, {"type": "text", "text": {"content": clean(job.text)}}]
+    rest = len(job.mentions) - len(mentions)
+    more = f"and {rest} more owners: " if rest > 0 else ""
+    return [*spaced, {"type": "text", "text": {"content": more + clean(job.text)}}]

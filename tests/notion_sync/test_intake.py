@@ -46,9 +46,9 @@ def mail(found: Any, *, at: float | None = None, headers: dict[str, str] | None 
     return Client().post("/webhooks/mail", body, content_type="application/json", headers={**signed, **(headers or {})})
 
 
-def message(text: str = "Shall we hire a second baker?", **fields: Any) -> str:
+def message(text: str = "Shall we hire a second baker?", authorizations: Any = None, **fields: Any) -> str:
     event = {"type": "message", "text": text, "user": "U7", "channel": "C1", "ts": "1.2", **fields}
-    return json.dumps({"type": "event_callback", "team_id": "T1", "event": event})
+    return json.dumps({"type": "event_callback", "team_id": "T1", "event": event, "authorizations": authorizations})
 
 
 def letter(**fields: Any) -> dict[str, Any]:
@@ -107,6 +107,25 @@ def test_a_message_and_the_mention_in_it_are_one_item() -> None:
     slack(message())
     assert slack(message(type="app_mention")).json() == {"effect": "kept before"}
     assert InboxItem.objects.count() == OutboxEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<@U0APP> Shall we hire <@U2>?", "Shall we hire @U2?"),
+        (" <@U0APP|board>: shall we?", "shall we?"),
+        ("<@U2> says that <@U0APP> knows", "@U2 says that @U0APP knows"),
+    ],
+)
+def test_the_apps_own_name_in_front_of_a_message_is_none_of_its_words(said: str, kept: str) -> None:
+    slack(message(said, authorizations=[{"user_id": "U0APP", "is_bot": True}]))
+    assert (Intake.objects.get().text, Intake.objects.get().title) == (kept, kept)
+
+
+@pytest.mark.parametrize("listed", [None, "U0APP", [None, {"user_id": ["U0APP"]}], {"user_id": "U0APP"}])
+def test_whatever_slack_lists_as_the_apps_names_the_message_is_kept(listed: Any) -> None:
+    slack(message("<@U0APP> Shall we?", authorizations=listed))
+    assert Intake.objects.get().text == "@U0APP Shall we?"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,17 @@ def test_the_owner_is_mentioned_once_on_the_proposal(waiting: Analysis, workspac
     assert Call.objects.get().outcome == "Commented."
 
 
+def test_of_very_many_owners_the_first_are_mentioned_and_the_rest_are_counted(
+    waiting: Analysis, workspace: Sandbox
+) -> None:
+    calls.open_due()
+    Call.objects.update(mentions=[PERSON.id] * 70)
+    run_stage("call")
+    (comment,) = comments(workspace, waiting)
+    assert [part["type"] for part in comment["rich_text"]].count("mention") == 40
+    assert "and 30 more owners: A decision waits for you" in said(workspace, waiting)[0]
+
+
 def test_the_owner_of_the_proposal_comes_before_that_of_the_inbox_page(waiting: Analysis, workspace: Sandbox) -> None:
     assert waiting.action is not None
     owner = {"Owner": {"people": [{"object": "user", "id": COLLEAGUE.id}]}}
