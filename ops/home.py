@@ -14,7 +14,7 @@ from analysis import desk
 from analysis.models import Policy
 from emm.schedule import STAGES
 from notion_sync import backlog
-from notion_sync.models import DataSource, InboxItem
+from notion_sync.models import DataSource, InboxItem, Standstill
 from ops import duties, overview, papers, readiness, spend
 from ops.models import Alert, Incident, Release
 
@@ -48,7 +48,7 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if request.user.has_perm("notion_sync.view_inboxitem"):
         lines += [_items(), *_backlog(), *_jobs()]
     if request.user.has_perm("notion_sync.view_datasource"):
-        lines.append(_databases())
+        lines += [*_standstill(), _databases()]
     if request.user.has_perm("ops.view_proberun"):
         lines += [_calls(), _money(), _alerts(), _incidents(), _follow_ups(), _duties(), _readiness()]
     context["home"] = lines
@@ -97,6 +97,12 @@ def _jobs() -> list[Line]:
         )
         for one in overview.stuck()
     ]
+
+
+def _standstill() -> list[Line]:
+    page = reverse("admin:notion_sync_standstill_changelist")
+    standing = Standstill.objects.filter(lifted_at=None)
+    return [Line(f"Nothing is sent to Notion. {row.why} {row.fix}", True, "Standstills", page) for row in standing]
 
 
 def _databases() -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from datetime import timedelta
@@ -264,6 +265,7 @@ def test_what_waited_for_a_standstill_goes_on_once_it_is_lifted(admin_client: Cl
         OutboxEntry.objects.create(**waiting, emm_id=uuid.uuid4(), last_error=why)
     page = f"/admin/notion_sync/standstill/{row.pk}/"
     assert "press Ask Notion again" in admin_client.get(f"{page}change/").content.decode()
+    assert f"{blocked.what} {blocked.fix}" in html.unescape(admin_client.get("/admin/").content.decode())
     assert not OutboxEntry.objects.due().exists()
     admin_client.post(f"{page}lift/", {"_form_submitted": "True", "reason": "Support has lifted it."})
     assert OutboxEntry.objects.due().get().last_error == blocked.why
