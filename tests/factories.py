@@ -6,7 +6,9 @@ import uuid
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
+from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.test import Client
 
 from analysis.agreement import Conflict
 from analysis.answers import Option, Persona, PerspectiveAnswer, Plan, Resources, SynthesisAnswer, TriageAnswer
@@ -15,7 +17,9 @@ from analysis.pages import action_values, intent_values, plan_of, plan_values
 from emm.jobs import Job
 from notion_sync import properties, workspace
 from notion_sync.models import Action, DataSource, InboxItem, Intent, Mirror
+from ops.models import Channel
 
+DEAF = "json://127.0.0.1:9"  # nobody listens there
 TODAY = date(2026, 11, 20)
 STANCES = {"entrepreneur": ("go", "Option A"), "quant": ("wait", "Option B"), "auditor": ("stop", "Option C")}
 
@@ -25,6 +29,23 @@ def database_now() -> datetime:
         cursor.execute("SELECT now()")
         now: datetime = cursor.fetchone()[0]
     return now
+
+
+def staff(*permissions: str, name: str = "ada") -> Client:
+    """The console as somebody with these permissions and no others sees it."""
+    user = User.objects.create_user(name, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def make_channel(name: str = "team", url: str = DEAF, **fields: bool | str) -> Channel:
+    """A channel; where nothing else is said one that takes nothing, since nobody listens there."""
+    channel = Channel(name=name, **fields)
+    channel.url = url
+    channel.save()
+    return channel
 
 
 def options(owner: str) -> list[Option]:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from django.test import Client
 from hypothesis import given
@@ -16,7 +16,7 @@ from analysis import calibration, outcome
 from analysis.models import Outcome, Settlement
 from emm.audit import AuditEntry
 from tests.analysis.test_outcomes import asked, opened
-from tests.factories import make_item, make_proposal
+from tests.factories import make_item, make_proposal, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -61,14 +61,6 @@ def test_the_bins_hold_every_statement_once_and_the_score_is_a_fraction(statemen
     score = calibration.brier(statements).score
     assert score is not None
     assert 0 <= score <= 1
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user("ada", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def act(client: Client, one: Outcome, result: str = "Better", note: str = "Twelve a week <b>") -> Any:

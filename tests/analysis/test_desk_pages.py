@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 
 from analysis import desk
@@ -14,7 +14,7 @@ from emm.audit import AuditEntry
 from emm.jobs import Job
 from notion_sync.models import Action
 from tests.analysis.test_desk import action_of, take
-from tests.factories import decide, make_item, make_proposal, make_source, proposed_plan
+from tests.factories import decide, make_item, make_proposal, make_source, proposed_plan, staff
 from tests.world import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -36,14 +36,6 @@ def send(client: Client, analysis: Analysis, deed: str, **more: Any) -> Any:
     plan = stands.plan.model_dump()
     form = {**plan, "task": plan.pop("tasks"), "note": stands.note, "seen": desk.sealed(stands), "deed": deed}
     return client.post(f"/admin/analysis/proposal/{analysis.pk}/change/", {**form, **more})
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user("bob", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_a_person_edits_the_tasks_without_javascript_and_approves(alone: Analysis, admin_client: Client) -> None:

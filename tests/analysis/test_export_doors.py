@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
 from analysis.exports import Kind
 from emm.audit import AuditEntry
 from tests.analysis.test_exports import settled
+from tests.factories import staff
 
 PAGE = "/admin/analysis/training/export/"
 
@@ -53,14 +53,6 @@ def test_the_command_says_what_it_cannot_do(db: None, tmp_path: Path) -> None:
     with pytest.raises(CommandError):
         call_command("export_training", "x.zip", "--min-acceptance", "101")
     assert not AuditEntry.objects.exists()
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user("ada", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def said(**more: Any) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from playwright.sync_api import Page, ViewportSize
 
 from analysis.models import Analysis
 from ops import deployments, signoff
-from ops.models import Channel, Release
+from ops.models import Release
 from tests.browser.people import People, overflow
 from tests.browser.standing import installation_lives, probes_pass
+from tests.factories import make_channel
 from tests.world import Sandbox, run_stage
 
 pytestmark = pytest.mark.browser
@@ -30,9 +31,7 @@ def lived_in(argued: Sandbox, people: People, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("RAILWAY_GIT_COMMIT_SHA", COMMIT)
     page = people.come("root", is_superuser=True)
     root = User.objects.get(username="root")
-    way = Channel(name="team")
-    way.url = "json://127.0.0.1:9"
-    way.save()
+    make_channel()
     release = signoff.open_release("3.1", COMMIT, by="ci", changes="c0ffee0 Serve coffee")
     probes_pass(release)
     signoff.confirm("doc.readme", root, "Followed it on a new laptop.")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client, RequestFactory
@@ -21,6 +21,7 @@ from emm.audit import AuditEntry
 from emm.tokens import ApiToken
 from notion_sync import polling
 from notion_sync.models import DataSource, InboxItem, NotionCall, OutboxEntry, PollCycle, Poller
+from tests.factories import staff
 
 pytestmark = pytest.mark.django_db
 
@@ -33,14 +34,6 @@ def make_entry(**values: Any) -> OutboxEntry:
     return OutboxEntry.objects.create(
         **{"kind": "create", "source_key": "tasks", "emm_id": uuid.uuid4(), "purpose": "a task", "values": {}} | values
     )
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user("ada", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def queue_again(client: Client, *entries: OutboxEntry) -> Any:

@@ -13,6 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from ops import signoff
 from ops.models import Channel, Release
+from tests.factories import make_channel
 from tests.ops.rows import COMMIT, Serve, all_pass
 
 
@@ -56,7 +57,4 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def channel() -> Channel:
-    way = Channel(name="team")
-    way.url = "json://127.0.0.1:9"
-    way.save()
-    return way
+    return make_channel()

@@ -14,9 +14,9 @@ from emm.jobs import Job, Misconfigured
 from notion_sync import client
 from notion_sync.models import InboxItem
 from ops import calls
-from ops.models import Call, Channel, Contact, Notice, NoticePolicy
+from ops.models import Call, Contact, Notice, NoticePolicy
 from sandbox.notion.users import COLLEAGUE, PERSON
-from tests.factories import make_item, make_proposal
+from tests.factories import make_channel, make_item, make_proposal
 from tests.test_journey import CONTEXT, QUESTION
 from tests.world import Sandbox, add_item, decide, poll_now, run_stage, text, work
 
@@ -42,13 +42,6 @@ def said(sandbox: Sandbox, analysis: Analysis) -> list[str]:
 
 def wait(analysis: Analysis, **span: int) -> None:
     InboxItem.objects.filter(pk=analysis.item_id).update(state_since=Now() - timedelta(**span))
-
-
-def channel(name: str, **fields: bool) -> Channel:
-    found = Channel(name=name, **fields)
-    found.url = "json://127.0.0.1:9"
-    found.save()
-    return found
 
 
 def test_the_owner_is_mentioned_once_on_the_proposal(waiting: Analysis, workspace: Sandbox) -> None:
@@ -101,8 +94,8 @@ def test_it_is_reminded_then_others_are_told_and_nothing_is_approved(waiting: An
 def test_channels_hear_of_it_and_those_on_call_only_when_it_has_waited_for_long(
     waiting: Analysis, workspace: Sandbox
 ) -> None:
-    wants, own = channel("team", decisions=True), channel("phone")
-    channel("other")
+    wants, own = make_channel("team", decisions=True), make_channel("phone")
+    make_channel("other")
     Contact.objects.create(name="Ana", role="On call", channel=own)
     run_stage("call")
     assert [notice.channel for notice in Notice.objects.filter(about="decision")] == [wants]
@@ -152,7 +145,7 @@ def test_a_comment_that_never_arrived_is_made(waiting: Analysis, workspace: Sand
 def test_a_missing_capability_names_the_fix_and_keeps_no_message_back(
     waiting: Analysis, workspace: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    channel("team", decisions=True)
+    make_channel("team", decisions=True)
 
     def refuse(*args: Any) -> None:
         raise Misconfigured("Notion answered 403 restricted_resource.", "Give the integration the capabilities.")
@@ -167,7 +160,7 @@ def test_a_missing_capability_names_the_fix_and_keeps_no_message_back(
 
 def test_comments_can_be_switched_off(waiting: Analysis, workspace: Sandbox) -> None:
     NoticePolicy(comments=False).save()
-    channel("team", decisions=True)
+    make_channel("team", decisions=True)
     run_stage("call")
     assert said(workspace, waiting) == []
     assert Call.objects.get().outcome == "Comments are switched off."

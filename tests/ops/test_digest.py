@@ -18,8 +18,8 @@ from emm.tasks import job_model
 from notion_sync import outbox
 from notion_sync.models import Action, InboxItem, LogEntry, OutboxEntry
 from ops import digest, overview
-from ops.models import Alert, Channel, Digest, Notice, NoticePolicy
-from tests.factories import database_now, make_item, make_proposal, make_settlement, make_source
+from ops.models import Alert, Digest, Notice, NoticePolicy
+from tests.factories import database_now, make_channel, make_item, make_proposal, make_settlement, make_source
 from tests.world import Sandbox, run, run_stage
 
 pytestmark = pytest.mark.django_db
@@ -35,13 +35,6 @@ def policy() -> NoticePolicy:
     NoticePolicy.objects.update(since=now - timedelta(days=2))
     row.refresh_from_db()
     return row
-
-
-def channel(name: str, url: str = "json://127.0.0.1:9", **fields: bool) -> Channel:
-    found = Channel(name=name, **fields)
-    found.url = url
-    found.save()
-    return found
 
 
 def test_a_digest_is_written_once_however_often_it_is_looked_for(policy: NoticePolicy) -> None:
@@ -146,9 +139,9 @@ def test_many_held_items_hide_no_problem_that_concerns_all(policy: NoticePolicy)
 
 def test_it_goes_to_the_channels_that_want_it_each_by_itself(policy: NoticePolicy) -> None:
     NoticePolicy.objects.update(weekly=False)
-    wanted = [channel("one", digests=True), channel("two", digests=True)]
-    channel("off", digests=True, enabled=False)
-    channel("alerts only")
+    wanted = [make_channel("one", digests=True), make_channel("two", digests=True)]
+    make_channel("off", digests=True, enabled=False)
+    make_channel("alerts only")
     run_stage("digests")
     assert {notice.channel for notice in Notice.objects.filter(about="digest")} == set(wanted)
 

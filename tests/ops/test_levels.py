@@ -32,6 +32,7 @@ from ops import alerts, figures, metrics, notices, objectives, papers, rules
 from ops.figures import Span
 from ops.models import Alert, Channel, Contact, Notice, Reading, RuleState, Shift
 from ops.rules import Judged
+from tests.factories import DEAF, make_channel
 from tests.world import run_stage
 
 pytestmark = pytest.mark.django_db
@@ -174,14 +175,6 @@ def rounds(judged: list[Judged], *values: float | None) -> None:
         alerts.review()
 
 
-@pytest.fixture
-def channel() -> Channel:
-    found = Channel(name="team")
-    found.url = "json://127.0.0.1:9"
-    found.save()
-    return found
-
-
 def test_flapping_makes_one_alert_and_one_recovery(judged: list[Judged], channel: Channel) -> None:
     rounds(judged, 1, 0, 1, 0, 1)
     assert not Alert.objects.exists()
@@ -224,9 +217,7 @@ def test_a_snooze_has_an_end_and_what_still_fires_then_is_told(
 def test_the_next_person_is_called_until_somebody_looks_after_it(judged: list[Judged], admin_user: User) -> None:
     people = []
     for order, name in enumerate(("first", "second", "third"), start=1):
-        way = Channel(name=name, least_severity="critical", enabled=True)
-        way.url = "json://127.0.0.1:9"
-        way.save()
+        way = make_channel(name, least_severity="critical", enabled=True)
         people.append(Contact.objects.create(name=name, role="on call", order=order, channel=way))
     Shift.objects.create(contact=people[2], starts_at=now() - timedelta(hours=1), ends_at=now() + timedelta(hours=1))
     rounds(judged, 1, 1)
@@ -251,9 +242,7 @@ def test_a_warning_does_not_wake_who_wants_critical_alerts_only(monkeypatch: pyt
     rule = replace(rules.BY_KEY["stuck"], look=lambda: Judged(1, "Slow."))
     monkeypatch.setattr(alerts, "RULES", (rule,))
     for name, least in (("all", "warning"), ("night", "critical")):
-        way = Channel(name=name, least_severity=least)
-        way.url = "json://127.0.0.1:9"
-        way.save()
+        make_channel(name, least_severity=least)
     alerts.review()
     assert [notice.channel.name for notice in Notice.objects.all()] == ["all"]
 
@@ -310,16 +299,6 @@ def listener() -> Iterator[HTTPServer]:
     thread.join()
 
 
-DEAF = "json://127.0.0.1:9"  # nobody listens there
-
-
-def reach(name: str, url: str) -> Channel:
-    channel = Channel(name=name)
-    channel.url = url
-    channel.save()
-    return channel
-
-
 def let_pass(**time: float) -> None:
     """Let the messages become so old, and due."""
     Notice.objects.update(opened_at=Now() - timedelta(**time), due_at=Now())
@@ -327,7 +306,7 @@ def let_pass(**time: float) -> None:
 
 
 def test_a_dead_channel_mutes_no_other_and_is_found_out_within_minutes(listener: HTTPServer) -> None:
-    dead, live = reach("dead", DEAF), reach("live", f"json://127.0.0.1:{listener.server_port}")
+    dead, live = make_channel("dead", DEAF), make_channel("live", f"json://127.0.0.1:{listener.server_port}")
     notices.tell("Subject", "Body", about="test", channels=[dead, live])
     run_stage("notify")
     assert [(one["title"], one["message"]) for one in Inbox.received] == [("Subject", "Body")]
@@ -338,7 +317,7 @@ def test_a_dead_channel_mutes_no_other_and_is_found_out_within_minutes(listener:
 
 
 def test_what_a_channel_did_not_take_goes_out_with_the_first_message_that_it_takes(listener: HTTPServer) -> None:
-    channel = reach("team", DEAF)
+    channel = make_channel("team", DEAF)
     notices.tell("First", "Body", about="alert", channels=[channel])
     for hours in (1, 5, 12, 18, 23):
         let_pass(hours=hours)
@@ -357,7 +336,7 @@ def test_what_a_channel_did_not_take_goes_out_with_the_first_message_that_it_tak
 def test_a_message_that_no_channel_took_for_a_day_says_so_and_can_be_queued_again(
     listener: HTTPServer, admin_client: Client
 ) -> None:
-    channel = reach("team", DEAF)
+    channel = make_channel("team", DEAF)
     notices.tell("Subject", "Body", about="alert", channels=[channel])
     let_pass(hours=25)
     given_up = Notice.objects.get()

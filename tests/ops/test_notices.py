@@ -24,7 +24,7 @@ from notion_sync.models import Action, InboxItem
 from ops import calls, digest, notices
 from ops.models import Channel, Notice, NoticePolicy
 from ops.notices import defanged
-from tests.factories import database_now, make_item, make_proposal
+from tests.factories import database_now, make_channel, make_item, make_proposal
 from tests.hostile_items import corpus
 from tests.world import run_stage
 
@@ -73,9 +73,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(AppriseSMTPController, "sendmail", mail)
     monkeypatch.setattr(NotifyBase, "throttle", lambda *args, **options: None)
     for name, url in CHANNELS.items():
-        channel = Channel(name=name, digests=True, decisions=True)
-        channel.url = url
-        channel.save()
+        make_channel(name, url, digests=True, decisions=True)
     return found
 
 

@@ -23,8 +23,9 @@ from analysis.models import LLMCall
 from notion_sync.models import Poller
 from ops import connections
 from ops.api import ReadinessView
-from ops.models import Channel, Notice
+from ops.models import Notice
 from ops.probes import security
+from tests.factories import make_channel
 from tests.ops.rows import Serve, look
 from tests.ops.test_health import everything_lives
 from tests.world import Sandbox
@@ -167,9 +168,7 @@ def test_the_connections_are_tried_with_a_write_a_paid_call_and_every_channel(
 ) -> None:
     port = serve(HTTPServer(("127.0.0.1", 0), Sentry))
     monkeypatch.setenv("SENTRY_DSN", f"http://abc@127.0.0.1:{port}/7")
-    channel = Channel(name="team")
-    channel.url = "json://127.0.0.1:9"
-    channel.save()
+    channel = make_channel()
     found = {one.name: one for one in connections.check(buy=True)}
     assert {name for name, one in found.items() if one.ok} == {
         "PostgreSQL", "Redis", "Notion", "Notion databases", "Notion writes", "Claude", "Claude's answer", "Sentry",

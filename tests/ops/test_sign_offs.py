@@ -15,7 +15,8 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from ops import checklist, health, signoff
-from ops.models import Channel, Confirmation, Notice, ProbeRun, Release, SignOff, State
+from ops.models import Confirmation, Notice, ProbeRun, Release, SignOff, State
+from tests.factories import make_channel
 from tests.ops.rows import COMMIT, standing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("our_commit")]
@@ -68,9 +69,7 @@ def test_only_who_holds_a_role_signs_for_it_and_nobody_for_two(well: Release, fi
 def test_a_change_of_what_was_signed_voids_the_names_with_the_difference(
     change: str, well: Release, five: dict[str, Any], admin_user: Any
 ) -> None:
-    channel = Channel(name="team")
-    channel.url = "json://127.0.0.1:9"
-    channel.save()
+    make_channel()
     for role, person in five.items():
         signoff.sign(well, role, person)
     if change == "state":
@@ -111,9 +110,7 @@ def test_the_team_is_told_over_every_channel_and_the_row_says_so(well: Release, 
     Confirmation.objects.filter(key="pre.team").delete()
     assert "There is no channel" in admin_client.post(page, deed, follow=True).content.decode()
     assert standing("pre.team", well).state == "open"
-    channel = Channel(name="team")
-    channel.url = "json://127.0.0.1:9"
-    channel.save()
+    make_channel()
     admin_client.post(page, deed)
     assert Notice.objects.get().body == "Tonight at eight; Maria watches.\nadmin"
     assert standing("pre.team", well).note == "Sent over team: Tonight at eight; Maria watches."
