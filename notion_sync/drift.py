@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from emm import schedule
 from emm.jobs import Later
-from notion_sync import client
+from notion_sync import client, names
 from notion_sync.failures import NotShared
 from notion_sync.models import DataSource, OutboxEntry, PageRead, PollCycle, SchemaCheck, Window
+from notion_sync.rich_text import clean
 from notion_sync.workspace import DATABASES
 
 DAILY = timedelta(days=1)
@@ -66,9 +67,9 @@ def compare(source: DataSource) -> str:
         problems, ids = [f"{error.what} {error.fix}"], source.property_ids
     else:
         ids = _followed(source, live["properties"])
-        problems = _problems(source, ids, live["properties"].values())
+        problems = _problems(source, ids, live)
         if live["in_trash"]:
-            problems = [f"{DATABASES[source.key].title} is in Notion's trash: restore it there."]
+            problems = [f"{_name(source, live)} is in Notion's trash: restore it there."]
     hold = "\n".join(problems)
     with transaction.atomic():
         row = DataSource.objects.select_for_update().get(pk=source.pk)
@@ -103,8 +104,13 @@ def differences(source: DataSource) -> list[str]:
 
     Raises what client.retrieve_data_source raises.
     """
-    live = client.retrieve_data_source(str(source.data_source_id))["properties"]
-    return _problems(source, _followed(source, live), live.values())
+    live = client.retrieve_data_source(str(source.data_source_id))
+    return _problems(source, _followed(source, live["properties"]), live)
+
+
+def _name(source: DataSource, live: Mapping[str, Any]) -> str:
+    title = "".join(part["plain_text"] for part in live.get("title", []))
+    return names.both(DATABASES[source.key].title, clean(title))
 
 
 def _followed(source: DataSource, live: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -117,21 +123,20 @@ def _followed(source: DataSource, live: Mapping[str, Mapping[str, Any]]) -> dict
     return ids
 
 
-def _problems(source: DataSource, ids: Mapping[str, str], live: Iterable[Mapping[str, Any]]) -> list[str]:
-    database = DATABASES[source.key]
-    types = {prop["id"]: prop["type"] for prop in live}
+def _problems(source: DataSource, ids: Mapping[str, str], live: Mapping[str, Any]) -> list[str]:
+    name = _name(source, live)
+    types = {prop["id"]: prop["type"] for prop in live["properties"].values()}
     problems = []
-    for declared in database.properties:
+    for declared in DATABASES[source.key].properties:
         found = types.get(ids.get(declared.name, ""))
         if found is None:
             problems.append(
-                f"{database.title} has no property {declared.name} ({declared.type}): restore it in Notion, "
+                f"{name} has no property {declared.name} ({declared.type}): restore it in Notion, "
                 "or run set-up again, which adds it."
             )
         elif found != declared.type:
             problems.append(
-                f"{declared.name} in {database.title} is of type {found} instead of {declared.type}: "
-                "change it back in Notion."
+                f"{declared.name} in {name} is of type {found} instead of {declared.type}: change it back in Notion."
             )
     return problems
 

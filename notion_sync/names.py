@@ -14,6 +14,11 @@ from notion_sync.workspace import DATABASES
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+def both(ours: str, theirs: str) -> str:
+    """Our name of a database, and what people call it where that differs."""
+    return f"{ours} (called {theirs})" if theirs not in ("", ours) else ours
+
+
 def explain(failure: Failure) -> Failure:
     """The failure as it came; a 404 of Notion's with the name of what was asked for, as far as we know it."""
     if failure.status != 404 or not failure.code:

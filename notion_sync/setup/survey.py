@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from emm.jobs import Misconfigured
-from notion_sync import client, installation, properties, workspace
+from notion_sync import client, installation, names, properties, workspace
 from notion_sync.failures import NotShared, capability
 from notion_sync.models import DataSource, Workspace
 from notion_sync.setup.addresses import id_in, notion_id
@@ -75,8 +75,7 @@ class Found:
     @property
     def name(self) -> str:
         """Our name of the database, and what people call it where that differs."""
-        title = self.database.title
-        return f"{title} (called {self.called})" if self.called not in ("", title) else title
+        return names.both(self.database.title, self.called)
 
     @property
     def missing(self) -> list[str]:

@@ -45,6 +45,14 @@ def test_sources_are_compared_daily_and_a_rename_is_no_difference(workspace: San
     assert workspace.requests(since) == []
 
 
+def test_a_hold_names_the_database_as_people_call_it(workspace: Sandbox) -> None:
+    source = DataSource.objects.get(key="tasks")
+    called = {"title": [{"type": "text", "text": {"content": "To do"}}], "properties": {"Priority": None}}
+    workspace.as_person("PATCH", f"/data_sources/{source.data_source_id}", called)
+    a_day_passes()
+    assert hold_of("tasks").startswith("Tasks (called To do) has no property Priority")
+
+
 def test_what_was_removed_holds_the_source_with_the_fix_and_its_writes_wait_and_resume(workspace: Sandbox) -> None:
     task = outbox.create_page(Task, outbox.emm_id_for(SUBJECT, "task"), {"Name": "Call"}, purpose="a task", item=None)
     change(workspace, "tasks", {"Priority": None})
