@@ -8,9 +8,9 @@ that takes no comments keeps no message back.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -33,9 +33,17 @@ from ops.overview import Proposal, span
 
 NEEDS_A_PERSON = timedelta(hours=1)
 LONGEST_TITLE = 200
+MOST_LISTED = 20  # calls in one message; the rest is counted
 MOST_MENTIONS = 40  # Notion takes 100 parts in a comment, and each of these is two
 AT_REST = timedelta(minutes=10)  # since the last edit of a page: whoever is still writing is not told of each sentence
 Kind = Call.Kind
+SEVERAL = {
+    Kind.ANNOUNCE: "{} decisions wait for you",
+    Kind.REMIND: "{} decisions have waited for you for long",
+    Kind.ESCALATE: "{} decisions have waited for so long that others are told as well",
+    Kind.CHANGED: "{} inbox pages were changed after their plans were proposed",
+    Kind.OUTCOME: "The review dates of {} decisions have come",
+}
 DECIDE = "Set Approval_Status on this page to decide; until then nothing is done."
 READ_AGAIN = (
     "Set Approval_Status to Needs_Revision, with a word in User_Notes, to have the page read as it is now, or decide all the "
@@ -44,13 +52,35 @@ READ_AGAIN = (
 ANSWER = "Set Outcome on this page, or answer in the console under Outcomes."
 
 
+class Said(NamedTuple):
+    """What a call says in a channel: words that are not all ours, and the two addresses to read on."""
+
+    kind: Call.Kind
+    words: str
+    links: str
+
+
 def open_due() -> None:
     """Stage call, every minute: announce what is new, remind of what waits, and tell others of what waits for long; say which
-    inbox pages were changed, and ask how it went."""
-    policy = NoticePolicy.current()
-    now = database_now()
+    inbox pages were changed, and ask how it went. Several calls of one kind are one message to each channel."""
+    with transaction.atomic():
+        said = [one for one in _open_all(NoticePolicy.current(), database_now()) if one is not None]
+        for kind in Kind:
+            if found := [one for one in said if one.kind == kind]:
+                _tell(kind, found)
+
+
+def _tell(kind: Call.Kind, said: list[Said]) -> None:
+    listed = [f"{notices.defanged(one.words)}\n{one.links}" for one in said[:MOST_LISTED]]
+    if rest := len(said) - len(listed):
+        listed.append(f"And {rest} more: {overview.console('notion_sync_inboxitem_changelist')}")
+    subject = notices.defanged(said[0].words) if len(said) == 1 else SEVERAL[kind].format(len(said))
+    notices.tell(subject, "\n\n".join(listed), about="decision", channels=_channels(kind))
+
+
+def _open_all(policy: NoticePolicy, now: datetime) -> Iterator[Said | None]:
     for due in outcome.due().select_related("settlement__synthesis__analysis__intent"):
-        _ask_how_it_went(due, policy)
+        yield _ask_how_it_went(due, policy)
     remind, escalate = (timedelta(hours=n) for n in (policy.remind_after_hours, policy.escalate_after_hours))
     for proposal in overview.proposals():
         action = proposal.analysis.action
@@ -58,39 +88,40 @@ def open_due() -> None:
             continue
         waited = max(now - proposal.since, timedelta())
         if not Call.objects.filter(analysis=proposal.analysis, kind=Kind.ANNOUNCE).exists():
-            _open(proposal, Kind.ANNOUNCE, 1, "A decision waits for you: {title}", policy)
+            yield _open(proposal, Kind.ANNOUNCE, 1, "A decision waits for you: {title}", policy)
         number = min(waited // remind, MOST_REMINDERS)
         if number and not Call.objects.filter(analysis=proposal.analysis, kind=Kind.REMIND, number=number).exists():
             words = f"Reminder {number}: for {span(waited)} a decision has waited for you: {{title}}"
-            _open(proposal, Kind.REMIND, number, words, policy)
+            yield _open(proposal, Kind.REMIND, number, words, policy)
         if waited >= escalate and not Call.objects.filter(analysis=proposal.analysis, kind=Kind.ESCALATE).exists():
             told = "so others were told as well" if _of_those_on_call() else "and nobody is on call who could be told"
             words = f"Nobody has decided for {span(waited)}, {told}: {{title}}"
-            _open(proposal, Kind.ESCALATE, 1, words, policy)
-        _tell_of_a_change(proposal, now, policy)
+            yield _open(proposal, Kind.ESCALATE, 1, words, policy)
+        yield _tell_of_a_change(proposal, now, policy)
 
 
-def _tell_of_a_change(proposal: Proposal, now: datetime, policy: NoticePolicy) -> None:
+def _tell_of_a_change(proposal: Proposal, now: datetime, policy: NoticePolicy) -> Said | None:
     """Once for each thing that the inbox page has come to say since it was argued about."""
     analysis, edited = proposal.analysis, proposal.analysis.item.last_edited_time
     changes = sources.changes(analysis)
     if not changes or (edited is not None and edited > now - AT_REST):
-        return
+        return None
     told, digest = Call.objects.filter(analysis=analysis, kind=Kind.CHANGED), sources.digest_of_now(analysis)
-    if not told.filter(digest=digest).exists():
-        words = f"The inbox page was changed after this plan was proposed ({sources.in_words(changes)}): {{title}}"
-        _open(proposal, Kind.CHANGED, told.count() + 1, words, policy, then=READ_AGAIN, digest=digest)
+    if told.filter(digest=digest).exists():
+        return None
+    words = f"The inbox page was changed after this plan was proposed ({sources.in_words(changes)}): {{title}}"
+    return _open(proposal, Kind.CHANGED, told.count() + 1, words, policy, then=READ_AGAIN, digest=digest)
 
 
-def _ask_how_it_went(due: Outcome, policy: NoticePolicy) -> None:
+def _ask_how_it_went(due: Outcome, policy: NoticePolicy) -> Said | None:
     """Once for each approval whose outcome a person is asked for."""
     analysis = due.settlement.synthesis.analysis
     intent = analysis.intent
     asked = Call.objects.filter(analysis=analysis, kind=Kind.OUTCOME).exists()
     if asked or intent is None or intent.page_id is None or intent.in_trash or due.asked_at is None:
-        return
+        return None
     words = f"The review date has come ({due.review_on}). How did it go: {{title}}"
-    _open(Proposal(analysis, due.asked_at), Kind.OUTCOME, 1, words, policy, then=ANSWER)
+    return _open(Proposal(analysis, due.asked_at), Kind.OUTCOME, 1, words, policy, then=ANSWER)
 
 
 def _open(
@@ -102,34 +133,32 @@ def _open(
     *,
     then: str = DECIDE,
     digest: str = "",
-) -> None:
-    """Promise the comment and the messages, once for each analysis, kind and number. `then`: what one can do."""
+) -> Said | None:
+    """Promise the comment, once for each analysis, kind and number: then what has to be said in the channels, in the caller's
+    transaction. `then`: what one can do."""
     action = about.analysis.action
     assert action is not None, "a proposal has its page"
     subject = words.format(title=shorten(about.title, LONGEST_TITLE))
     said_whole = subject if subject.endswith(("?", "!", ".", "…")) else f"{subject}."
     console = overview.console("notion_sync_inboxitem_change", about.analysis.item_id)
-    with transaction.atomic():
-        call, made = Call.objects.get_or_create(
-            analysis=about.analysis,
-            kind=kind,
-            number=number,
-            defaults={
-                "action": action,
-                "text": f"{said_whole} {then}",
-                "digest": digest,
-                "mentions": _owners(about.analysis),
-            },
-        )
-        if not made:
-            return
-        if policy.comments:
-            nudge("call", call.pk)
-        else:
-            Call.objects.filter(pk=call.pk).update(status=Call.Status.DONE, outcome="Comments are switched off.")
-        said = notices.defanged(subject)
-        body = f"{said}\n\nIn Notion: {call.page.url or console}\nIn the console: {console}"
-        notices.tell(said, body, about="decision", channels=_channels(kind))
+    call, made = Call.objects.get_or_create(
+        analysis=about.analysis,
+        kind=kind,
+        number=number,
+        defaults={
+            "action": action,
+            "text": f"{said_whole} {then}",
+            "digest": digest,
+            "mentions": _owners(about.analysis),
+        },
+    )
+    if not made:
+        return None
+    if policy.comments:
+        nudge("call", call.pk)
+    else:
+        Call.objects.filter(pk=call.pk).update(status=Call.Status.DONE, outcome="Comments are switched off.")
+    return Said(kind, subject, f"In Notion: {call.page.url or console}\nIn the console: {console}")
 
 
 def _channels(kind: Call.Kind) -> Iterable[Channel]:

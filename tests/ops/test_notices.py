@@ -107,7 +107,7 @@ def test_no_hostile_title_or_reason_is_live_in_any_channel(sent: list[str], monk
     for words in hostile:
         make_item(words[:2_000], state=InboxItem.State.HELD, state_reason=f"Unsure where it goes. {words}")
         a_proposal(words)
-    calls.open_due()
+        calls.open_due()
     run_stage("digests")
     budget = Budget.objects.create(scope="item", limit_usd=1)
     BudgetPeriod.objects.create(budget=budget, period=str(make_item(MASKED).pk), spent_usd=1, refused_at=now)
@@ -125,6 +125,28 @@ def test_no_hostile_title_or_reason_is_live_in_any_channel(sent: list[str], monk
     assert any(
         said.startswith("A decision waits for you: Renew the") and "In Notion: https://" in said for said in sent
     )
+
+
+@pytest.mark.django_db
+def test_several_calls_of_one_kind_are_one_message_and_no_title_in_it_is_live(sent: list[str]) -> None:
+    NoticePolicy(daily=False, weekly=False).save()
+    for number in range(calls.MOST_LISTED + 2):
+        a_proposal(f"{MASKED} {number}")
+    calls.open_due()
+    calls.open_due()
+    assert Notice.objects.count() == len(CHANNELS)
+    notice = Notice.objects.filter(channel__name="slack").get()
+    assert notice.subject == f"{calls.MOST_LISTED + 2} decisions wait for you"
+    assert notice.body.count("A decision waits for you: Renew the") == calls.MOST_LISTED
+    assert f"And 2 more: {settings.PUBLIC_URL}/admin/" in notice.body
+    run_stage("notify")
+    assert set(Notice.objects.values_list("status", flat=True)) == {"done"}
+    own = {
+        address
+        for said in sent
+        for address in re.findall(r"(?:https://www.notion.so/|http://[\w.:]+/admin/)[\w/]*(?!\S)", said)
+    }
+    assert {found for said in sent for found in live(said, own)} == set()
 
 
 @pytest.mark.parametrize(
