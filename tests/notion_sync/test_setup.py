@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -13,22 +12,15 @@ from django.core.management import CommandError, call_command
 
 from emm.audit import AuditEntry
 from emm.jobs import Later, Misconfigured, Never
-from notion_sync import client, pace, setup, workspace
+from notion_sync import client, setup, workspace
 from notion_sync.models import DataSource, Workspace
 from notion_sync.outbox import emm_id_for
 from notion_sync.setup import seeds
 from tests.notion_sync.workspaces import pages, prepare, schema, titles
 from tests.world import Sandbox
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_pace")]
 ELSEWHERE = "d0000000-0000-4000-8000-00000000ffff"
-
-
-@pytest.fixture(autouse=True)
-def own_pace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(pace, "KEY", f"test:pace:{uuid.uuid4()}")
-    yield
-    client.disconnect()
 
 
 def fail_nth(sandbox: Sandbox, kind: str, n: int) -> None:
