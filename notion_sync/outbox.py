@@ -282,12 +282,10 @@ def _update(
 ) -> dict[str, Any] | None:
     """The page after the change. None: everything stood there already."""
     mirror = _mirror_of(entry)
-    if mirror.in_trash:
-        raise Never(IN_TRASH.format(mirror))
+    _refuse_trashed(mirror)
     if entry.sent_at is not None or (_people_may_change(entry) and not _is_fresh(mirror)):
         refresh(mirror)
-        if mirror.in_trash:
-            raise Never(IN_TRASH.format(mirror))
+        _refuse_trashed(mirror)
     current = _canonical(mirror)
     stood = {name: target for name, target in targets.items() if current.get(name) == target}
     if stood and entry.sent_at is None:  # else it may be our own write, whose answer was lost
@@ -304,9 +302,14 @@ def _update(
         entry.keep(sent_at=None)
         if isinstance(refusal, Never):
             refresh(mirror)
-            if mirror.in_trash:
-                raise Never(IN_TRASH.format(mirror)) from refusal
+            _refuse_trashed(mirror)
         raise
+
+
+def _refuse_trashed(mirror: Mirror) -> None:
+    """Raises Never while the page is in the trash, where nothing is written."""
+    if mirror.in_trash:
+        raise Never(IN_TRASH.format(mirror))
 
 
 def _is_fresh(mirror: Mirror) -> bool:
