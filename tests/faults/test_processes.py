@@ -22,7 +22,8 @@ import redis
 
 from emm.schedule import QUEUES
 from notion_sync import pace
-from tests.ops.test_run import ROOT, Product, children, engines_of, environ, two_free_ports, wait
+from tests.ops.test_run import ROOT, Product, children, engines_of, environ, wait
+from tests.ports import free_port
 from tests.world import VERSION
 
 pytestmark = pytest.mark.faults
@@ -126,7 +127,7 @@ class Day:
 @pytest.fixture
 def day(tmp_path: Path) -> Iterator[Day]:
     state = tmp_path / "state"
-    product = Product(state, two_free_ports())
+    product = Product(state, free_port())
     started: Day | None = None
     try:
         wait(product.is_up)

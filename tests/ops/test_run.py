@@ -34,15 +34,6 @@ def environ(state: Path, port: int, **more: str) -> dict[str, str]:
     return {**kept, "EMM_STATE_DIR": str(state), "PORT": str(port), "CI": "true", "XDG_RUNTIME_DIR": "/tmp", **more}
 
 
-def two_free_ports() -> int:
-    """A free port whose successor is free too, from below those that outgoing connections are given."""
-    for port in range(20_000 + os.getpid() % 5_000, 32_000, 2):
-        with socket.socket() as first, socket.socket() as second:
-            if first.connect_ex(("127.0.0.1", port)) and second.connect_ex(("127.0.0.1", port + 1)):
-                return port
-    raise AssertionError("no two free ports")
-
-
 def wait(until: Callable[[], Any], account: Callable[[], Any] = lambda: "") -> Any:
     """What `until` answers, as soon as that is true. `account` tells how far it came where that takes too long."""
     deadline = time.monotonic() + PATIENCE
@@ -118,7 +109,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def product(state: Path) -> Iterator[Product]:
-    started = Product(state, two_free_ports())
+    started = Product(state, free_port())
     try:
         wait(started.is_up)
         yield started
@@ -143,9 +134,10 @@ def test_a_taken_port_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_the_port_of_the_sandbox_must_be_free_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        settings.PORT, settings.SANDBOX_URL = port - 1, f"http://127.0.0.1:{port}"
+    settings.PORT = free_port()
+    port = settings.PORT + 1
+    with socket.create_server(("127.0.0.1", port)):
+        settings.SANDBOX_URL = f"http://127.0.0.1:{port}"
         monkeypatch.setenv("HOST", "127.0.0.1")
         settings.NOTION_BASE_URL = f"{settings.SANDBOX_URL}/notion"
         with pytest.raises(CommandError, match=f"Port {port} "):
@@ -205,7 +197,7 @@ def test_a_dead_server_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     dead = {"DATABASE_URL": "postgres://emm:hunter2@127.0.0.1:1/emm", "REDIS_URL": "redis://127.0.0.1:1"}
     refused = subprocess.run(
         [sys.executable, "manage.py", "run"],
-        cwd=ROOT, env=environ(tmp_path, two_free_ports(), **dead), capture_output=True, text=True, check=False,
+        cwd=ROOT, env=environ(tmp_path, free_port(), **dead), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
