@@ -25,6 +25,7 @@ from notion_sync.windows import GROWS_AFTER, OVERLAP, grow_pages, open_for, page
 WINDOWS = timedelta(seconds=30)  # the last window wakes the poll; this is for the case that its nudge is lost
 PROGRESS = ["next_page", "reading_since", "reading_from", "cursor", "polled_at", "mirrored_at"]
 SWEEP = STAGES["poll"].period
+AT_ONCE = 10  # pages of results that a poll reads before others go first, where a person or Notion asked for it
 SLOW_SOURCES_EVERY = 10  # polls of the inbox for one of the databases where nobody waits for us
 
 
@@ -64,48 +65,53 @@ def poll(cycle: PollCycle) -> None:
     asked_for = cycle.trigger == PollCycle.Trigger.PERSON
     if not asked_for and poller().status == Poller.Status.PAUSED:
         return
-    drift.refuse(cycle.source)
-    with pace.background() if _can_wait(cycle) else nullcontext():
-        _read(cycle, cycle.source)
-    grow_pages(cycle.source)
+    source = cycle.source
+    drift.refuse(source)
+    if source.reading_from is None:
+        _begin(source)
+    while source.reading_from is not None and not _is_shared_out(source):
+        with pace.background() if _can_wait(cycle) else nullcontext():
+            _read_on(cycle, source)
+        if cycle.requests % GROWS_AFTER == 0:
+            grow_pages(source)
+    if source.reading_from is not None:
+        _take_in(cycle, source)
+    grow_pages(source)
 
 
 def _can_wait(cycle: PollCycle) -> bool:
-    """Whether whoever else calls Notion goes first. Not for a first mirror: all writes to its database wait for it."""
-    return cycle.trigger == PollCycle.Trigger.INTERVAL and cycle.source.mirrored_at is not None
+    """Whether whoever else calls Notion goes first: also once it turns out that there is more than somebody waits for.
+
+    Not for a first mirror: all writes to its database wait for it.
+    """
+    asked_for = cycle.trigger != PollCycle.Trigger.INTERVAL and cycle.requests < AT_ONCE
+    return not asked_for and cycle.source.mirrored_at is not None
 
 
-def _read(cycle: PollCycle, source: DataSource) -> None:
-    if source.reading_from is None:
-        _begin(source)
-    while source.reading_from is not None:
-        if _is_shared_out(source):
-            _take_in(cycle, source)
-            return
-        try:
-            answer = query(source, edited_since=source.reading_since, start_cursor=source.next_page or None)
-        except Never:
-            if not source.next_page:
-                raise
-            _begin(source)  # Notion forgets its cursors after a while
-            raise Later(
-                timedelta(), "Notion no longer knows where the last poll stopped: reading from its start."
-            ) from None
-        if answer.answered_at is not None:
-            _compare_clocks(source, answer.answered_at)
-        drift.look_at(source, answer.pages)
-        pages = complete(source, answer.pages)
-        with transaction.atomic():
-            seen = absorb(source, pages)
-            alarm.wake(source, seen)
-            cycle.keep(
-                seen=cycle.seen + len(answer.pages),
-                changed=cycle.changed + sum(one.woke for one in seen),
-                requests=cycle.requests + 1,
-            )
-            _advance(source, answer)
-        if cycle.requests % GROWS_AFTER == 0:
-            grow_pages(source)
+def _read_on(cycle: PollCycle, source: DataSource) -> None:
+    """Mirror the next page of results."""
+    try:
+        answer = query(source, edited_since=source.reading_since, start_cursor=source.next_page or None)
+    except Never:
+        if not source.next_page:
+            raise
+        _begin(source)  # Notion forgets its cursors after a while
+        raise Later(
+            timedelta(), "Notion no longer knows where the last poll stopped: reading from its start."
+        ) from None
+    if answer.answered_at is not None:
+        _compare_clocks(source, answer.answered_at)
+    drift.look_at(source, answer.pages)
+    pages = complete(source, answer.pages)
+    with transaction.atomic():
+        seen = absorb(source, pages)
+        alarm.wake(source, seen)
+        cycle.keep(
+            seen=cycle.seen + len(answer.pages),
+            changed=cycle.changed + sum(one.woke for one in seen),
+            requests=cycle.requests + 1,
+        )
+        _advance(source, answer)
 
 
 def _is_shared_out(source: DataSource) -> bool:
