@@ -40,7 +40,7 @@ Kind = Call.Kind
 SEVERAL = {
     Kind.ANNOUNCE: "{} decisions wait for you",
     Kind.REMIND: "{} decisions have waited for you for long",
-    Kind.ESCALATE: "{} decisions have waited for so long that others are told as well",
+    Kind.ESCALATE: "Nobody has decided for long: {} decisions wait",
     Kind.CHANGED: "{} inbox pages were changed after their plans were proposed",
     Kind.OUTCOME: "The review dates of {} decisions have come",
 }

@@ -198,3 +198,15 @@ def test_a_message_that_is_too_long_for_a_channel_arrives_there_in_several(sent:
     assert len(sent) > 1
     arrived = {line.strip() for said in sent for line in said.splitlines()}
     assert [line for line in body.splitlines() if line.strip() not in arrived] == []
+
+
+@pytest.mark.django_db
+def test_what_waits_for_long_is_one_message_that_claims_nobody_was_told_who_was_not(sent: list[str]) -> None:
+    NoticePolicy(daily=False, weekly=False).save()
+    for number in range(2):
+        a_proposal(f"Van {number}")
+    InboxItem.objects.update(state_since=database_now() - timedelta(days=4))
+    calls.open_due()
+    notice = Notice.objects.filter(channel__name="slack", subject__startswith="Nobody").get()
+    assert notice.subject == "Nobody has decided for long: 2 decisions wait"
+    assert notice.body.count("and nobody is on call who could be told") == 2
