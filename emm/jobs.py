@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 import structlog
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -205,13 +205,18 @@ class Job(models.Model):
             self.refresh_from_db(fields=list(changes))
 
     def queue_again(self) -> None:
-        """A person's wish: try a row that is never or dead once more, with a clean count. Raises LostLease if it moved."""
+        """A person's wish: try a row that is never or dead once more, with a clean count.
+
+        Raises LostLease if it moved, or if the database allows one such row and a newer one does its work.
+        """
+        stopped = type(self)._default_manager.filter(pk=self.pk, status__in=(self.Status.NEVER, self.Status.DEAD))
+        again = {"status": self.Status.WAITING, "status_since": Now(), "due_at": Now(), "failures": 0, "last_error": ""}
         with transaction.atomic():
-            moved = (
-                type(self)
-                ._default_manager.filter(pk=self.pk, status__in=(self.Status.NEVER, self.Status.DEAD))
-                .update(status=self.Status.WAITING, status_since=Now(), due_at=Now(), failures=0, last_error="")
-            )
+            try:
+                with transaction.atomic():
+                    moved = stopped.update(**again)
+            except IntegrityError as newer:
+                raise LostLease from newer
             if not moved:
                 raise LostLease
             self.refresh_from_db()

@@ -172,7 +172,7 @@ class JobAdmin(ReadOnlyAdmin):
         """Try the chosen rows that stopped once more."""
         tried = [_tried_again(job, person(request)) for job in queryset]
         count, skipped = tried.count(True), tried.count(False)
-        rest = f" {skipped} had not stopped and were left alone." if skipped else ""
+        rest = f" {skipped} had not stopped, or a newer one does the same: left alone." if skipped else ""
         self.message_user(request, f"{count} queued again.{rest}", messages.SUCCESS if count else messages.WARNING)
 
     def has_requeue_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -195,7 +195,8 @@ class JobAdmin(ReadOnlyAdmin):
         job = self.model._default_manager.get(pk=object_id)
         if _tried_again(job, person(request)):
             return done(request, "Queued again: this page shows what becomes of it.", change_page(job))
-        return done(request, "It had not stopped and was left alone.", change_page(job), messages.WARNING)
+        alone = "It had not stopped, or a newer one does the same: left alone."
+        return done(request, alone, change_page(job), messages.WARNING)
 
 
 def _tried_again(job: Any, by: User) -> bool:

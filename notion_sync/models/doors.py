@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from django.db import models
+from django.db import IntegrityError, models
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -92,6 +93,15 @@ class PageRead(Job):
 
     def __str__(self) -> str:
         return f"look at {self.page_id}"
+
+    def _move(self, status: Job.Status, **changes: Any) -> None:
+        """Of two looks that would wait for one page the newer stays: an event may tell of a page while it is read."""
+        try:
+            super()._move(status, **changes)
+        except IntegrityError:
+            if status != self.Status.WAITING:
+                raise
+            super()._move(self.Status.DONE, last_error="")
 
 
 class Intake(models.Model):

@@ -21,7 +21,7 @@ from emm.audit import AuditEntry
 from emm.tokens import ApiToken
 from notion_sync import polling
 from notion_sync.models import DataSource, InboxItem, NotionCall, OutboxEntry, PollCycle, Poller
-from tests.factories import staff
+from tests.factories import make_source, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -58,12 +58,21 @@ def test_a_stopped_job_is_queued_again_from_its_own_page_and_no_other(admin_clie
 def test_stopped_jobs_are_queued_again_and_counted(admin_client: Client) -> None:
     dead, done = make_entry(status="dead", failures=5, last_error="Boom."), make_entry(status="done")
     answer = queue_again(admin_client, dead, done)
-    assert said(answer) == "1 queued again. 1 had not stopped and were left alone."
+    assert said(answer) == "1 queued again. 1 had not stopped, or a newer one does the same: left alone."
     dead.refresh_from_db()
     assert (dead.status, dead.failures) == ("waiting", 0)
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.label, entry.object_id) == ("outboxentry.queue_again", "admin", str(dead.pk))
     assert entry.before == {"status": "dead", "failures": 5, "last_error": "Boom."}
+
+
+def test_a_stopped_poll_is_left_alone_while_a_newer_one_of_its_source_is_under_way(admin_client: Client) -> None:
+    source = make_source("inbox")
+    stopped, _newer = (PollCycle.objects.create(source=source, status=status) for status in ("dead", "waiting"))
+    page = f"/admin/notion_sync/pollcycle/{stopped.pk}"
+    answer = admin_client.post(f"{page}/queue_this_again/", {"_form_submitted": "True"})
+    assert said(answer) == "It had not stopped, or a newer one does the same: left alone."
+    assert PollCycle.objects.get(pk=stopped.pk).status == "dead"
 
 
 @pytest.mark.parametrize("stage", [name for name, one in schedule.STAGES.items() if one.model and name != "probe"])

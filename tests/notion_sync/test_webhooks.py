@@ -18,6 +18,7 @@ from analysis import triage
 from analysis.models import LLMCall
 from emm import credentials
 from emm.credentials import Credential
+from emm.jobs import Later
 from notion_sync import polling, webhooks
 from notion_sync.mirror import bot_id
 from notion_sync.models import DataSource, InboxItem, PageRead, PollCycle, Poller, WebhookDelivery, Workspace
@@ -213,6 +214,35 @@ def test_a_page_is_looked_at_once_however_many_events_tell_of_it() -> None:
     for _ in range(3):
         send(event("page.deleted", entity={"id": str(item.page_id), "type": "page"}))
     assert not PageRead.objects.get().in_background
+
+
+def killed(job: PageRead) -> None:
+    """Its worker dies; the lease expires."""
+    PageRead.objects.filter(pk=job.pk).update(leased_until=Now() - timedelta(seconds=1))
+
+
+def put_off(job: PageRead) -> None:
+    def verb(job: PageRead) -> None:
+        raise Later(timedelta(minutes=1), "Notion asks us to wait.")
+
+    job.attempt(verb)
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("end", [killed, put_off])
+def test_a_look_that_comes_to_nothing_gives_way_to_the_one_that_an_event_asked_for_meanwhile(end: Any) -> None:
+    source, item = make_source("inbox"), make_item()
+    tells = event(entity={"id": str(item.page_id), "type": "page"})
+    send(tells)
+    first = PageRead.claim(PageRead.objects.get(source=source).pk)
+    assert first is not None
+    send(event(entity=tells["entity"]))
+    end(first)
+    PageRead.reap()
+    waits = PageRead.objects.get(status="waiting")
+    assert waits.pk != first.pk
+    assert PageRead.objects.get(pk=first.pk).status == "done"
+    assert PageRead.claim(waits.pk) is not None
 
 
 def test_the_handshake_is_taken_only_while_a_person_has_opened_it() -> None:
