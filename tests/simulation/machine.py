@@ -1,4 +1,7 @@
-"""One simulated installation: its stages, a person, the weather, and workers that die. The same seed does the same."""
+"""One simulated installation: its stages, a person, the weather, and workers that die.
+
+The same seed does the same, save where a step comes due by the real seconds that pass while it lives.
+"""
 
 from __future__ import annotations
 
