@@ -109,7 +109,7 @@ def _key() -> str:
 def _text(now: datetime) -> Iterator[Span]:
     yield Span(f"{HEAD}{now:%Y-%m-%d %H:%M} UTC", bold=True)
     yield Span("\nInbox: ", bold=True)
-    counts = ", ".join(f"{count} {state}" for state, count in overview.states().items())
+    counts = ", ".join(f"{state} {count}" for state, count in overview.states().items())
     yield Span(counts or "nothing in it yet", link=_address("inbox"))
     yield from _waiting(overview.proposals(), now)
     yield Span("\nLast poll: ", bold=True)

@@ -49,7 +49,7 @@ def test_it_says_what_stands_where_and_leaves_the_mark_of_the_installation(works
     assert refresh().status == Job.Status.DONE
     mark, text = callouts(workspace)
     assert "Served by installation" in mark
-    assert "Inbox: 1 awaits a person, 1 done, 1 held" in text
+    assert "Inbox: awaits a person 1, done 1, held 1" in text
     assert "Waiting for your decision: 1" in text
     assert "Van: a plan, for 2 days" in text
     assert "Last poll: " in text
