@@ -24,7 +24,7 @@ def job_model(stage: schedule.Stage) -> type[Job]:
 
 @shared_task(name="emm.sweep")
 def sweep(name: str) -> None:
-    """Open, give back and send what stage `name` has to do."""
+    """Open, send and give back what stage `name` has to do. A row that cannot be given back keeps no other from its turn."""
     stage = schedule.STAGES[name]
     schedule.begin_sweep(name)
     if stage.opens:
@@ -32,9 +32,9 @@ def sweep(name: str) -> None:
     if not stage.model:
         return
     model = job_model(stage)
-    model.reap()
     for pk in model.objects.due().order_by("due_at").values_list("pk", flat=True)[:BATCH]:
         run.apply_async(args=(name, str(pk)), queue=stage.queue)
+    model.reap()
 
 
 @shared_task(name="emm.run")

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import structlog
 from celery import current_app
+from django.db import IntegrityError
 from django.utils.module_loading import import_string
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from emm import beat, heartbeat, schedule, tasks
 from emm.heartbeat import Heartbeat
+from notion_sync.models import BodyRead, InboxItem
 from tests.world import Sandbox, add_item, poll_now, work
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +72,19 @@ def test_of_many_nudges_one_sweep_is_sent_until_it_begins(
     sent.clear()
     nudge("triage")
     assert sent == [("emm.sweep", "triage")]
+
+
+def test_a_row_that_cannot_be_given_back_keeps_no_other_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise IntegrityError
+
+    sent: list[str] = []
+    monkeypatch.setattr(BodyRead, "reap", broken)
+    monkeypatch.setattr(tasks.run, "apply_async", lambda args, queue: sent.append(args[1]))
+    due = BodyRead.objects.create(item=InboxItem.objects.create(title="A question"))
+    with pytest.raises(IntegrityError):
+        tasks.sweep("body")
+    assert sent == [str(due.pk)]
 
 
 def test_a_nudge_without_a_broker_is_left_to_the_sweep(
