@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from notion_sync import client, workspace
 from notion_sync.mirror import absorb, bot_id, complete, model_of
 from notion_sync.models import DataSource, Double, DoublesCheck, Mirror, OutboxEntry
+from notion_sync.rich_text import plain
 
 EVERY = timedelta(days=1)  # and at once where the mirror shows a double that nobody has looked at
 
@@ -120,7 +121,7 @@ def _judged(
 ) -> tuple[Double.Outcome, str]:
     """What to do with the page, and why. `stays`: the page that is kept."""
     bot, key = bot_id(), source.property_ids[workspace.EMM_ID]
-    carried = ["".join(t["plain_text"] for t in p["rich_text"]) for p in page["properties"].values() if p["id"] == key]
+    carried = [plain(p["rich_text"]) for p in page["properties"].values() if p["id"] == key]
     if page["in_trash"] or carried != [str(emm_id)]:
         return Double.Outcome.GONE, "A person has deleted it or changed its EMM_ID."
     if stays["in_trash"]:

@@ -20,7 +20,7 @@ from emm.jobs import Later
 from notion_sync import client, names
 from notion_sync.failures import NotShared
 from notion_sync.models import DataSource, OutboxEntry, PageRead, PollCycle, SchemaCheck, Window
-from notion_sync.rich_text import clean
+from notion_sync.rich_text import plain
 from notion_sync.workspace import DATABASES
 
 DAILY = timedelta(days=1)
@@ -109,8 +109,7 @@ def differences(source: DataSource) -> list[str]:
 
 
 def _name(source: DataSource, live: Mapping[str, Any]) -> str:
-    title = "".join(part["plain_text"] for part in live.get("title", []))
-    return names.both(DATABASES[source.key].title, clean(title))
+    return names.both(DATABASES[source.key].title, plain(live.get("title", [])))
 
 
 def _followed(source: DataSource, live: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from notion_sync import client, standstill
+from notion_sync import client, properties, standstill
 from notion_sync.document import Callout
 from notion_sync.models import Standstill, Workspace
+from notion_sync.rich_text import plain
 
 TITLE = "Command Center"
 MARK = re.compile(r"[Ss]erved by installation ([0-9a-f-]{36})")
@@ -55,7 +56,7 @@ def mark(ours: uuid.UUID) -> Callout:
 
 def marked(block: Mapping[str, Any]) -> str:
     """The installation that the block names; empty where it names none."""
-    text = "".join(part["plain_text"] for part in block.get(block["type"], {}).get("rich_text", []))
+    text = plain(block.get(block["type"], {}).get("rich_text", []))
     found = MARK.search(text)
     return found[1] if found else ""
 
@@ -76,7 +77,9 @@ def find_center(children: Sequence[Mapping[str, Any]]) -> Center:
 def other_center(database_ids: set[str], ours: Center) -> str:
     """The installation whose Command Center elsewhere leads to one of these databases; empty where there is none."""
     row = Workspace.objects.filter(pk=1).first()
-    titled = [page["id"] for page in client.search(TITLE, "page") if _title(page) == TITLE and not page["in_trash"]]
+    titled = [
+        page["id"] for page in client.search(TITLE, "page") if properties.title(page) == TITLE and not page["in_trash"]
+    ]
     for page_id in [one for one in titled if one != ours.page_id][:MOST_CENTERS]:
         center = _read(page_id, str(row.installation_id) if row else "")
         linked = {b["link_to_page"].get("database_id") for b in center.blocks if b["type"] == "link_to_page"}
@@ -116,10 +119,3 @@ def _read(page_id: str, ours: str) -> Center:
             center.foreign = "" if found == ours else found
             break
     return center
-
-
-def _title(page: Mapping[str, Any]) -> str:
-    title: list[dict[str, Any]] = next(
-        (prop["title"] for prop in page["properties"].values() if prop["type"] == "title"), []
-    )
-    return "".join(part["plain_text"] for part in title)

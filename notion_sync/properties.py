@@ -10,9 +10,9 @@ from math import isfinite
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from notion_sync.rich_text import MAX_ITEMS, MAX_UNITS, Span, clean, items, markdown, spans, unescaped
+from notion_sync.rich_text import MAX_ITEMS, MAX_UNITS, Span, clean, items, markdown, plain, spans, unescaped
 
-__all__ = ["Value", "canonical", "clean", "cut", "markdown", "read", "unescaped", "whole", "write"]
+__all__ = ["Value", "canonical", "clean", "cut", "markdown", "read", "title", "unescaped", "whole", "write"]
 
 Value: TypeAlias = Any  # what JSON can hold: mirror rows keep it in a JSON column
 
@@ -46,6 +46,11 @@ def read(prop: Mapping[str, Any]) -> Value:
         return _read(kind, prop[kind])
     except (KeyError, TypeError, AttributeError):
         return {"unreadable": kind, "raw": dict(prop)}
+
+
+def title(page: Mapping[str, Any]) -> str:
+    """The words of the page's title; empty where it has none."""
+    return plain(next((prop["title"] for prop in page["properties"].values() if prop["type"] == "title"), []))
 
 
 def _kind(prop: Mapping[str, Any]) -> str:

@@ -84,6 +84,11 @@ def spans(rich_text: Iterable[Mapping[str, Any]]) -> list[Span]:
     return joined(_span(item) for item in rich_text)
 
 
+def plain(parts: Iterable[Mapping[str, Any]]) -> str:
+    """The words of Notion's rich text, without their format."""
+    return clean("".join(part.get("plain_text", "") for part in parts))
+
+
 def joined(parts: Iterable[Span]) -> list[Span]:
     """`parts` without empty ones, and with neighbours of one format as one."""
     found: list[Span] = []

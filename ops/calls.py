@@ -24,7 +24,7 @@ from emm.schedule import nudge
 from notion_sync import client
 from notion_sync.mirror import bot_id
 from notion_sync.models import InboxItem
-from notion_sync.rich_text import clean
+from notion_sync.rich_text import clean, plain
 from ops import notices, overview
 from ops.health import database_now
 from ops.models import Call, Channel, NoticePolicy, on_call
@@ -228,8 +228,7 @@ def _stands_there(job: Call, page_id: str) -> bool:
     """Whether an earlier attempt arrived: comments have no key of ours, so its words are looked for."""
     bot = bot_id()
     for comment in client.comments(page_id):
-        said = "".join(part.get("plain_text", "") for part in comment["rich_text"])
-        if comment["created_by"]["id"] == bot and job.text in said:
+        if comment["created_by"]["id"] == bot and clean(job.text) in plain(comment["rich_text"]):
             return True
     return False
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from analysis import desk
 from analysis.models import Policy
 from emm.schedule import STAGES
-from notion_sync import backlog
+from notion_sync import backlog, standstill
 from notion_sync.models import DataSource, InboxItem, Standstill
 from ops import duties, overview, papers, readiness, spend
 from ops.models import Alert, Incident, Release
@@ -102,7 +102,7 @@ def _jobs() -> list[Line]:
 def _standstill() -> list[Line]:
     page = reverse("admin:notion_sync_standstill_changelist")
     standing = Standstill.objects.filter(lifted_at=None)
-    return [Line(f"Nothing is sent to Notion. {row.why} {row.fix}", True, "Standstills", page) for row in standing]
+    return [Line(f"{standstill.SILENT} {row.why} {row.fix}", True, "Standstills", page) for row in standing]
 
 
 def _databases() -> Line:

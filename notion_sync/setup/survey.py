@@ -13,6 +13,7 @@ from emm.jobs import Misconfigured
 from notion_sync import client, installation, names, properties, workspace
 from notion_sync.failures import NotShared, capability
 from notion_sync.models import DataSource, Workspace
+from notion_sync.rich_text import plain
 from notion_sync.setup.addresses import id_in, notion_id
 from notion_sync.workspace import DATABASES, Database, Property
 
@@ -155,20 +156,11 @@ def shared_pages() -> list[tuple[str, str]]:
     served, center = (str(row.parent_page_id), str(row.command_center_page_id)) if row else ("", "")
     pages = [page for page in client.search("", "page", most=SEARCHED) if page["parent"]["type"] != "data_source_id"]
     found = [
-        (page["id"], _title(page) or "Untitled") for page in pages if not page["in_trash"] and page["id"] != center
+        (page["id"], properties.title(page) or "Untitled")
+        for page in pages
+        if not page["in_trash"] and page["id"] != center
     ]
     return sorted(found, key=lambda page: (page[0] != served, page[1] == installation.TITLE))
-
-
-def _title(page: Mapping[str, Any]) -> str:
-    title: list[dict[str, Any]] = next(
-        (prop["title"] for prop in page["properties"].values() if prop["type"] == "title"), []
-    )
-    return _plain(title)
-
-
-def _plain(title: Sequence[Mapping[str, Any]]) -> str:
-    return properties.clean("".join(part["plain_text"] for part in title))
 
 
 def _lacking(parent_id: str) -> list[str]:
@@ -220,7 +212,7 @@ class _Search:
         stored = self._stored(database)
         known = stored.property_ids if stored and str(stored.data_source_id) == source_id else {}
         found = Found(
-            database, there["id"], source_id, there["url"], answer["properties"], {}, by_us, _plain(there["title"])
+            database, there["id"], source_id, there["url"], answer["properties"], {}, by_us, plain(there["title"])
         )
         found.ids = match(database, answer["properties"], known)
         self.survey.found[database.key] = found
@@ -288,7 +280,7 @@ class _Search:
         """The one shared database of exactly that title. Raises Misconfigured where there are several."""
         parents = {}
         for source in client.search(title, "data_source"):
-            name = _plain(source["title"])
+            name = plain(source["title"])
             if name.strip().casefold() == title.strip().casefold() and not source["in_trash"]:
                 parents[source["parent"]["database_id"]] = source["url"]
         if len(parents) > 1:
